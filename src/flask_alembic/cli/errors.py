@@ -1,0 +1,165 @@
+"""Errors on the terminal: the cause in a line, the cure in a line, an exit code."""
+
+from __future__ import annotations
+
+import os
+import traceback
+import typing as t
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from alembic.util import CommandError
+from flask import current_app
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import NoSuchModuleError
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..databases import redact
+from ..errors import FlaskAlembicError
+from ..errors import MigrationFailed
+from ..failures import describe
+from ..render import text
+
+if t.TYPE_CHECKING:
+    from ..extension import Alembic
+
+_SQL_LENGTH: t.Final = 500
+
+
+class ToldError(click.ClickException):
+    """What ends a command: Click prints it and exits.
+
+    :param message: The cause.
+    :param hint: The cure.
+    :param exit_code: What the process exits with.
+    """
+
+    def __init__(self, message: str, hint: str | None, exit_code: int) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.exit_code = exit_code
+
+    def show(self, file: t.IO[t.Any] | None = None) -> None:
+        """Print it.
+
+        :param file: Where to; stderr by default.
+        """
+        error = click.style("Error:", fg="red", bold=True)
+        click.echo(f"{error} {self.message}", file=file, err=True)
+
+        if self.hint:
+            click.echo(f"{click.style('Hint:', fg='cyan')} {self.hint}", err=True)
+
+
+@contextmanager
+def told(alembic: Alembic) -> t.Iterator[None]:
+    """Turn errors that a user can mend into a line. Others are bugs, and raised.
+
+    :param alembic: The extension, for the passwords that must not be shown.
+    :raises ToldError: For an error that a user can mend.
+    """
+    try:
+        yield
+    except (CommandError, SQLAlchemyError, OSError) as error:
+        if _wants_traceback():
+            click.echo(_without_secrets(traceback.format_exc(), alembic), err=True)
+        elif isinstance(error, MigrationFailed):
+            click.echo(_without_secrets(_own_frames(error), alembic), err=True, nl=False)
+
+        if isinstance(error, MigrationFailed):
+            _tell_applied(error)
+
+        message, hint, exit_code = _explain(error)
+        raise ToldError(_without_secrets(message, alembic), hint, exit_code) from error
+
+
+def _wants_traceback() -> bool:
+    return current_app.debug or bool(os.environ.get("FLASK_ALEMBIC_TRACEBACK"))
+
+
+def _explain(error: Exception) -> tuple[str, str | None, int]:
+    if isinstance(error, FlaskAlembicError):
+        return _with_sql(error), error.hint, error.exit_code
+
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}", _os_hint(error), 1
+
+    if isinstance(error, DBAPIError):
+        return (
+            f"The database refused: {describe(error)}{_sql(error)}",
+            "Has the user the right to do this, and is the database reachable?",
+            1,
+        )
+
+    if isinstance(error, (ArgumentError, NoSuchModuleError)):
+        return f"{error}", "Mend the database's URL in the app's config.", 1
+
+    return f"{error}", None, 1
+
+
+def _os_hint(error: OSError) -> str | None:
+    if isinstance(error, PermissionError) or error.errno == 30:  # EROFS
+        return "The folder can't be written to. Run this where the app is developed."
+
+    return None
+
+
+def _with_sql(error: FlaskAlembicError) -> str:
+    cause = error.__cause__
+    sql = _sql(cause) if isinstance(error, MigrationFailed) else ""
+    return f"{error}{sql}"
+
+
+def _sql(error: BaseException | None) -> str:
+    """The statement, without its parameters: they are the users' data."""
+    statement = getattr(error, "statement", None)
+
+    if not isinstance(statement, str):
+        return ""
+
+    return f"\nSQL: {text.shorten(statement, _SQL_LENGTH)}"
+
+
+def _own_frames(error: MigrationFailed) -> str:
+    """The traceback from the revision's file on, without the frames of libraries."""
+    cause = error.__cause__
+
+    if cause is None or error.path is None:
+        return ""
+
+    frames = traceback.extract_tb(cause.__traceback__)
+    path = Path(error.path)
+    start = next((i for i, f in enumerate(frames) if Path(f.filename) == path), None)
+
+    if start is None:
+        return ""
+
+    own = [frame for frame in frames[start:] if "site-packages" not in frame.filename]
+    return "Traceback (most recent call last):\n" + "".join(traceback.format_list(own))
+
+
+def _tell_applied(error: MigrationFailed) -> None:
+    several = len(error.standing) > 1
+
+    for line in text.step_lines(error.applied, several=several):
+        click.echo(line)
+
+    for database, ids in error.standing.items():
+        partly = " (and a part of the failed one)" if database in error.partial else ""
+        click.echo(f"{database} is at {text.joined(ids)}{partly}.")
+
+
+def _without_secrets(message: str, alembic: Alembic) -> str:
+    try:
+        databases = alembic.databases.values()
+    except Exception:
+        # The config is what is wrong; no engine was made of it.
+        return message
+
+    for database in databases:
+        message = redact(message, database.engine)
+
+    return message

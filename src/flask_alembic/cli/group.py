@@ -1,0 +1,78 @@
+"""The command group of one app, which loads each command when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import typing as t
+
+import click
+from flask import current_app
+from flask.cli import ScriptInfo
+
+_COMMANDS: t.Final = {
+    "branches": "read",
+    "check": "read",
+    "current": "read",
+    "downgrade": "run",
+    "heads": "read",
+    "log": "read",
+    "merge": "write",
+    "mkdir": "write",
+    "revision": "write",
+    "show": "read",
+    "stamp": "run",
+    "upgrade": "run",
+}
+
+
+class DatabaseGroup(click.Group):
+    """The ``db`` group. Each app has its own.
+
+    :param name: What the group is called.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, help="Migrate the database.")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands.
+
+        :param ctx: Click's context.
+        :return: The names, sorted.
+        """
+        return sorted({*_COMMANDS, *super().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command.
+
+        :param ctx: Click's context.
+        :param cmd_name: Its name.
+        :return: The command, or ``None`` if there is none of that name.
+        """
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+
+        module = importlib.import_module(f"flask_alembic.cli.{_COMMANDS[cmd_name]}")
+        return t.cast("click.Command", getattr(module, cmd_name))
+
+    def invoke(self, ctx: click.Context) -> t.Any:
+        """Run a command in an app context, and tell of errors in a line.
+
+        :param ctx: Click's context.
+        :return: What the command returns.
+        """
+        from .errors import told
+
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
+
+        # Flask's own command pushes a context; its test runner does not.
+        if not current_app:
+            app = ctx.ensure_object(ScriptInfo).load_app()
+            ctx.with_resource(app.app_context())
+
+        ctx.obj = current_app.extensions["alembic"]
+
+        with told(ctx.obj):
+            return super().invoke(ctx)

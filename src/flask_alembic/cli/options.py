@@ -1,0 +1,77 @@
+"""What commands share: the verbose switch, and ``-1`` as an argument."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import typing as t
+from contextlib import contextmanager
+
+import click
+
+F = t.TypeVar("F", bound=t.Callable[..., t.Any])
+
+verbose_log = click.option(
+    "-v", "--verbose", is_flag=True, help="Show Alembic's log on stderr."
+)
+verbose_revisions = click.option(
+    "-v", "--verbose", is_flag=True, help="Show all of each revision."
+)
+
+
+class NegativeNumbers(click.Command):
+    """A command that takes ``-1`` as an argument, not as an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line.
+
+        :param ctx: Click's context.
+        :param args: The words.
+        :return: The words that are left over.
+        """
+        numbers = [arg for arg in args if re.fullmatch(r"-\d+", arg)]
+
+        if numbers and "--" not in args:
+            args = [*(arg for arg in args if arg not in numbers), "--", *numbers]
+
+        return super().parse_args(ctx, args)
+
+
+@contextmanager
+def alembic_log(show: bool) -> t.Iterator[None]:
+    """Show Alembic's log for a while.
+
+    The app's logging stays as it is. Where the app shows this log, it does so anyway.
+
+    :param show: Whether to.
+    """
+    logger = logging.getLogger("alembic")
+
+    if not show:
+        yield
+        return
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s [%(name)s] %(message)s"))
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+def echo_lines(lines: t.Iterable[str], **style: t.Any) -> None:
+    """Print lines.
+
+    :param lines: The lines.
+    :param style: Click's styles. They are left out where stdout is no terminal.
+    """
+    for line in lines:
+        click.secho(line, **style)

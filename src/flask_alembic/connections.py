@@ -1,0 +1,128 @@
+"""Taking a connection from an engine and giving it back. Nothing else opens one."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from . import sqlite
+from .databases import redact
+from .errors import ConnectionFailed
+from .errors import FlaskAlembicError
+
+if t.TYPE_CHECKING:
+    from .databases import Database
+
+
+@dataclass(frozen=True)
+class OpenConnection:
+    """A connection, and what to do with it at the end."""
+
+    connection: sa.Connection
+    is_external: bool
+    restore: t.Callable[[], None] | None = None
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a transaction is open that is ours to end."""
+        return self.connection.in_transaction() and not self.is_external
+
+
+def open_connection(database: Database, *, keep_pooled: bool) -> OpenConnection:
+    """Connect to a database.
+
+    :param database: The database.
+    :param keep_pooled: Whether the connection goes back to the app's pool at the end.
+        Otherwise the pool never sees it again: a server that forks its workers after
+        a migration would hand one socket to all of them.
+    :return: The connection.
+    :raises ConnectionFailed: If the database can't be reached.
+    """
+    connection = _connect(database)
+
+    if connection.in_transaction():
+        if _is_shared(database.engine, connection):
+            # A test's transaction: we run inside, and whoever began it ends it.
+            return OpenConnection(connection, is_external=True)
+
+        # An event hook of the engine's has set something up. It is to last.
+        connection.commit()
+
+    if not keep_pooled and not sqlite.pool_is_database(database.engine):
+        connection.detach()
+
+    restore = None
+
+    if sqlite.is_sqlite(database.engine):
+        restore = sqlite.begin_explicitly(connection)
+
+    return OpenConnection(connection, is_external=False, restore=restore)
+
+
+def end_transaction(opened: OpenConnection, *, commit: bool) -> None:
+    """End the transaction that is open, if it is ours.
+
+    :param opened: A connection.
+    :param commit: Whether its work lasts.
+    """
+    if opened.has_work:
+        if commit:
+            opened.connection.commit()
+        else:
+            opened.connection.rollback()
+
+
+def close_connection(opened: OpenConnection, *, commit: bool = False) -> None:
+    """End the transaction and give the connection back, or close it.
+
+    :param opened: A connection.
+    :param commit: Whether the work in its transaction lasts.
+    """
+    if opened.is_external:
+        return
+
+    try:
+        end_transaction(opened, commit=commit)
+    finally:
+        if opened.restore is not None and not opened.connection.invalidated:
+            opened.restore()
+
+        opened.connection.close()
+
+
+def _connect(database: Database) -> sa.Connection:
+    if sqlite.in_foreign_transaction(database.engine):
+        raise FlaskAlembicError(
+            f"The database '{database.name}' is in memory, and the app is in a"
+            " transaction on its only connection.",
+            hint="Commit or roll back first: db.session.commit().",
+        )
+
+    try:
+        return database.engine.connect()
+    except OperationalError as error:
+        url = database.engine.url.render_as_string(hide_password=True)
+        reason = redact(str(error.orig).strip(), database.engine)
+        raise ConnectionFailed(
+            f"Can't connect to the database '{database.name}' at {url}: {reason}",
+            database=database.name,
+            orig=error.orig or error,
+            hint="Is the server running, and are the user, the password and the"
+            " database's name right?",
+        ) from error
+
+
+def _is_shared(engine: sa.Engine, connection: sa.Connection) -> bool:
+    """Whether ``connect()`` gives everybody the same connection, as a test suite may
+    arrange it. It is asked only where one came back in a transaction.
+    """
+    again = engine.connect()
+
+    if again is connection:
+        return True
+
+    again.close()
+    return False

@@ -1,0 +1,207 @@
+"""A database is a name, an engine and metadata. Here they are found; nothing connects."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+DEFAULT: t.Final = "default"
+
+Metadatas = dict[str, "sa.MetaData | list[sa.MetaData]"]
+Engines = dict[str, "sa.Engine"]
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database that is migrated."""
+
+    name: str
+    engine: sa.Engine
+    metadata: sa.MetaData | list[sa.MetaData]
+
+    @property
+    def tables(self) -> int:
+        """Number of tables in the metadata."""
+        metadatas = [self.metadata] if isinstance(self.metadata, sa.MetaData) else (
+            self.metadata
+        )
+        return sum(len(metadata.tables) for metadata in metadatas)
+
+
+def identifier(name: str) -> str:
+    """The name of a database as it can be used in a function's name.
+
+    :param name: Such as ``auth-db``.
+    :return: Such as ``auth_db``.
+    """
+    return re.sub(r"\W", "_", name)
+
+
+def default_name(names: t.Collection[str]) -> str:
+    """Which of several databases is meant where none is named.
+
+    :param names: The names of all databases, at least one.
+    :return: ``default`` if there is one called so, otherwise the first.
+    """
+    return DEFAULT if DEFAULT in names else next(iter(names))
+
+
+def read_metadatas(value: object) -> Metadatas:
+    """Bring the ``metadatas`` argument to its one form.
+
+    :param value: A ``MetaData``, a collection of them, a dict of name to either, or
+        ``None``. Flask-SQLAlchemy's ``db.metadatas`` is such a dict: its key ``None``
+        is the default database.
+    :return: Name to ``MetaData`` or list of ``MetaData``.
+    :raises ConfigurationError: If something else was given.
+    """
+    items = _named(value)
+    result: Metadatas = {}
+
+    for name, item in items.items():
+        found = list(item) if isinstance(item, (list, tuple, set, frozenset)) else [item]
+
+        for metadata in found:
+            if not isinstance(metadata, sa.MetaData):
+                raise _wrong_type("metadatas", metadata, "a MetaData")
+
+        result[name] = found if len(found) != 1 or found is item else found[0]
+
+    _check_names("metadatas", result)
+    return result
+
+
+def read_engines(value: object) -> Engines:
+    """Bring the ``engines`` argument to its one form.
+
+    :param value: An ``Engine``, a dict of name to ``Engine``, or ``None``.
+    :return: Name to ``Engine``.
+    :raises ConfigurationError: If something else was given.
+    """
+    items = _named(value)
+
+    for engine in items.values():
+        if not isinstance(engine, sa.Engine):
+            raise _wrong_type("engines", engine, "an Engine")
+
+    _check_names("engines", items)
+    return items
+
+
+def find_databases(
+    metadatas: Metadatas, engines: Engines, extension: t.Any
+) -> dict[str, Database]:
+    """Put each metadata and its engine together.
+
+    :param metadatas: From the constructor; empty means ask the extension.
+    :param engines: From the constructor; empty means ask the extension.
+    :param extension: ``app.extensions["sqlalchemy"]``, Flask-SQLAlchemy or -Lite, or
+        ``None``.
+    :return: Name to database, in the order of the metadata.
+    :raises ConfigurationError: If there is none, or an engine is missing.
+    """
+    if not metadatas and hasattr(extension, "metadata"):
+        metadatas = {DEFAULT: extension.metadata}
+
+    if not metadatas:
+        raise _missing(
+            "There is no metadata to migrate to.",
+            "Pass it: Alembic(metadatas=Model.metadata). With Flask-SQLAlchemy,"
+            " call db.init_app(app): its metadata is used then.",
+        )
+
+    if not engines and extension is not None:
+        engines = read_engines(dict(extension.engines))
+
+    engines = _pair_up(metadatas, engines)
+
+    if missing := [name for name in metadatas if name not in engines]:
+        names = ", ".join(f"'{name}'" for name in missing)
+        raise _missing(
+            f"There is no engine for the metadata of {names}.",
+            "Configure it in Flask-SQLAlchemy(-Lite), or pass it:"
+            f" Alembic(engines={{'{missing[0]}': engine}}).",
+        )
+
+    return {
+        name: Database(name, engines[name], metadata)
+        for name, metadata in metadatas.items()
+    }
+
+
+def redact(text: str, engine: sa.Engine) -> str:
+    """Take the password out of a text.
+
+    :param text: Such as a driver's message.
+    :param engine: The engine whose password it may hold.
+    :return: The text, with ``***`` in its place.
+    """
+    if password := engine.url.password:
+        for secret in {str(password), quote(str(password), safe="")}:
+            text = text.replace(secret, "***")
+
+    return text
+
+
+def _named(value: object) -> dict[str, t.Any]:
+    if value is None:
+        return {}
+
+    if not isinstance(value, t.Mapping):
+        return {DEFAULT: value}
+
+    return {DEFAULT if name is None else name: item for name, item in value.items()}
+
+
+def _pair_up(metadatas: Metadatas, engines: Engines) -> Engines:
+    """One metadata and one engine belong together, if one of them has no name."""
+    if len(metadatas) == len(engines) == 1:
+        (name,), (engine_name,) = metadatas, engines
+
+        if DEFAULT in (name, engine_name):
+            return {name: engines[engine_name]}
+
+    return engines
+
+
+def _check_names(argument: str, items: t.Mapping[str, object]) -> None:
+    seen: dict[str, str] = {}
+
+    for name in items:
+        if not isinstance(name, str):
+            raise _missing(
+                f"A name in {argument} is not a str: {name!r}.", "Name it by a str."
+            )
+
+        if other := seen.get(identifier(name)):
+            raise _missing(
+                f"The databases '{other}' and '{name}' in {argument} can't be told"
+                f" apart: revisions call both '{identifier(name)}'.",
+                "Rename one of them.",
+            )
+
+        seen[identifier(name)] = name
+
+
+def _wrong_type(argument: str, value: object, wanted: str) -> Exception:
+    message = f"{argument} holds {value!r}, which is not {wanted}."
+    hint = f"Pass {wanted}, a list, or a dict of name to them."
+    attribute = argument.removesuffix("s")
+
+    if hasattr(value, attribute):
+        hint = f"Did you mean its '.{attribute}'?"
+    elif type(value).__name__ == "AsyncEngine":
+        hint = "Pass a sync engine of the same database."
+
+    return _missing(message, hint)
+
+
+def _missing(message: str, hint: str) -> Exception:
+    # See settings.py: an error loads Alembic, an app that starts well does not.
+    from .errors import ConfigurationError
+
+    return ConfigurationError(message, hint=hint)

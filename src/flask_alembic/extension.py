@@ -1,0 +1,604 @@
+"""The extension: what an app and its code hold. Every method leads to another room."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+import warnings
+from weakref import WeakKeyDictionary
+
+from flask import current_app
+from flask import Flask
+from flask import g
+from flask import has_request_context
+
+from . import folders
+from . import operations
+from .databases import Database
+from .databases import find_databases
+from .databases import identifier
+from .databases import read_engines
+from .databases import read_metadatas
+from .reports import CheckReport
+from .reports import Differences
+from .reports import MigrationReport
+from .reports import NewRevisions
+from .revision_ids import timestamp_id
+from .settings import fill_defaults
+from .settings import read_settings
+from .settings import Settings
+from .state import AppState
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    import sqlalchemy as sa
+    from alembic.config import Config
+    from alembic.operations import MigrationScript
+    from alembic.operations import Operations
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.runtime.migration import MigrationContext
+    from alembic.runtime.migration import MigrationStep
+    from alembic.script import Script
+
+    from .arguments import RevisionArgument
+    from .environment import Environment
+    from .scripts import RevisionIndex
+
+    Metadatas = (
+        sa.MetaData
+        | t.Collection[sa.MetaData]
+        | t.Mapping[str | None, sa.MetaData | t.Collection[sa.MetaData]]
+    )
+    Engines = sa.Engine | t.Mapping[str | None, sa.Engine]
+    Labels = str | t.Sequence[str] | None
+    Work = t.Callable[
+        [tuple[str, ...], MigrationContext], t.Iterable[MigrationStep] | None
+    ]
+
+_KEY: t.Final = "_flask_alembic"
+
+
+class Alembic:
+    """Alembic's migrations for a Flask app.
+
+    One object may serve several apps. Apart from :meth:`init_app` everything needs an
+    app context, and acts on the app of that context.
+
+    :param app: Call :meth:`init_app` on this app.
+    :param run_mkdir: Whether :meth:`init_app` makes the migrations folder.
+    :param command_name: Name of the command group that :meth:`init_app` adds. The
+        empty string adds none.
+    :param metadatas: What to migrate to: a ``MetaData``, a list of them for one
+        database, or a dict of database name to either. Flask-SQLAlchemy's
+        ``db.metadata`` is used if this is not given.
+    :param engines: What to migrate: an ``Engine``, or a dict of database name to
+        ``Engine``. Those of Flask-SQLAlchemy or Flask-SQLAlchemy-Lite are used if
+        this is not given.
+    :raises ConfigurationError: If an argument is of another type.
+
+    .. versionchanged:: 4.0
+        A new implementation, with the same names.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        run_mkdir: bool = True,
+        command_name: str = "db",
+        metadatas: Metadatas | None = None,
+        engines: Engines | None = None,
+    ) -> None:
+        self.run_mkdir: bool = run_mkdir
+        self.command_name: str = command_name
+        self.metadatas = read_metadatas(metadatas)
+        self.engines = read_engines(engines)
+        self._states: WeakKeyDictionary[Flask, AppState] = WeakKeyDictionary()
+
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Register the extension on an app.
+
+        The defaults are filled in to ``app.config["ALEMBIC"]`` and
+        ``app.config["ALEMBIC_CONTEXT"]``, the migrations folder is made, the command
+        group is added. A folder that can't be made, as in a read-only container, is a
+        warning.
+
+        :param app: The app.
+        :raises ConfigurationError: If the app has an Alembic extension already.
+        """
+        registered = app.extensions.get("alembic")
+
+        if registered is self:
+            return
+
+        if registered is not None:
+            raise self._second_extension(app)
+
+        app.extensions["alembic"] = self
+        fill_defaults(app.config)
+        self._states[app] = AppState()
+        app.teardown_appcontext(self._teardown)
+
+        if self.run_mkdir:
+            self._try_mkdir(app)
+
+        if self.command_name:
+            self._add_commands(app)
+
+    # What Alembic has
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration of the current app, checked.
+
+        .. versionadded:: 4.0
+        """
+        return self._environment().settings
+
+    @property
+    def databases(self) -> dict[str, Database]:
+        """The databases of the current app: name to engine and metadata.
+
+        :raises ConfigurationError: If there are none, or one has no engine.
+
+        .. versionadded:: 4.0
+        """
+        environment = self._environment()
+
+        if environment.databases is None:
+            extension = current_app.extensions.get("sqlalchemy")
+            environment.databases = find_databases(
+                self.metadatas, self.engines, extension
+            )
+
+        return environment.databases
+
+    @property
+    def config(self) -> Config:
+        """Alembic's :class:`~alembic.config.Config` for the current app."""
+        environment = self._environment()
+
+        if environment.config is None:
+            from .scripts import make_config
+
+            names = [identifier(name) for name in self.metadatas]
+            environment.config = make_config(
+                environment.settings, names if len(names) > 1 else ()
+            )
+
+        return environment.config
+
+    @property
+    def script_directory(self) -> RevisionIndex:
+        """Alembic's :class:`~alembic.script.ScriptDirectory` for the current app.
+
+        It holds what the files hold when the app context first asks for it.
+
+        :raises FlaskAlembicError: If a file can't be loaded, or the files don't form
+            a history.
+        """
+        environment = self._environment()
+
+        if environment.script is None:
+            environment.script = self._state().revision_index(self.config)
+
+        return environment.script
+
+    @property
+    def environment_context(self) -> EnvironmentContext:
+        """Alembic's :class:`~alembic.runtime.environment.EnvironmentContext` for the
+        default database.
+        """
+        return self._environment().environment_context(
+            self.config, self.script_directory
+        )
+
+    @property
+    def migration_contexts(self) -> dict[str, MigrationContext]:
+        """Alembic's :class:`~alembic.runtime.migration.MigrationContext` for each
+        database: name to context. The connections are opened by this, and closed when
+        the app context ends.
+
+        :raises ConnectionFailed: If a database can't be reached.
+        """
+        return self._environment().migration_contexts(
+            self.databases, self.config, self.script_directory
+        )
+
+    @property
+    def migration_context(self) -> MigrationContext:
+        """The :class:`~alembic.runtime.migration.MigrationContext` of the default
+        database: the one called ``default``, otherwise the first.
+        """
+        return _default(self.migration_contexts)
+
+    @property
+    def ops(self) -> dict[str, Operations]:
+        """Alembic's :class:`~alembic.operations.Operations` for each database: name to
+        operations.
+
+        They run at once. What they did is committed when the app context ends well or
+        a migration begins, and rolled back where the database can when the app context
+        ends by an exception.
+        """
+        return self._environment().operations(self.migration_contexts)
+
+    @property
+    def op(self) -> Operations:
+        """The :class:`~alembic.operations.Operations` of the default database."""
+        return _default(self.ops)
+
+    @property
+    def script(self) -> RevisionIndex:
+        """Another name of :attr:`script_directory`."""
+        return self.script_directory
+
+    @property
+    def context(self) -> MigrationContext:
+        """Another name of :attr:`migration_context`."""
+        return self.migration_context
+
+    @property
+    def env(self) -> EnvironmentContext:
+        """Another name of :attr:`environment_context`."""
+        return self.environment_context
+
+    # Look
+
+    def current(self) -> tuple[Script, ...]:
+        """The revisions that the databases are at.
+
+        :return: The revisions of all databases, each once.
+        """
+        with self._lent():
+            return operations.read.current(self)
+
+    def current_by_database(self) -> dict[str, tuple[Script, ...]]:
+        """The revisions that each database is at.
+
+        :return: Name to revisions.
+
+        .. versionadded:: 4.0
+        """
+        with self._lent():
+            return operations.read.current_by_database(self)
+
+    def needs_upgrade(self) -> bool:
+        """Whether :meth:`upgrade` has something to do.
+
+        :return: ``True`` if any database is not at the head revisions.
+        """
+        with self._lent():
+            return operations.read.needs_upgrade(self)
+
+    def heads(self, resolve_dependencies: bool = False) -> tuple[Script, ...]:
+        """The revisions that no other revision revises.
+
+        :param resolve_dependencies: Whether a revision that another one depends on is
+            not a head.
+        :return: The revisions.
+        """
+        return operations.read.heads(self, resolve_dependencies)
+
+    def branches(self) -> list[Script]:
+        """The revisions that more than one other revision revises.
+
+        :return: The revisions, newest first.
+        """
+        return operations.read.branches(self)
+
+    def log(
+        self, start: RevisionArgument = "base", end: RevisionArgument = "heads"
+    ) -> list[Script]:
+        """The revisions from one to another.
+
+        :param start: The oldest. ``"current"`` is where the databases are.
+        :param end: The newest.
+        :return: The revisions, newest first.
+        """
+        with self._lent():
+            return operations.read.log(self, start, end)
+
+    def show(self, revisions: RevisionArgument) -> list[Script]:
+        """Certain revisions.
+
+        :param revisions: Ids, parts of them, ``"head"``, ``"current"``.
+        :return: The revisions, in the order asked for.
+
+        .. versionadded:: 4.0
+        """
+        with self._lent():
+            return operations.read.show(self, revisions)
+
+    # Compare
+
+    def check(self) -> CheckReport:
+        """Whether each database is at head, and the models match it.
+
+        :return: The report. ``report.ok`` sums it up.
+
+        .. versionadded:: 4.0
+        """
+        with self._lent():
+            return operations.compare.check(self)
+
+    def needs_revision(self) -> bool:
+        """Whether the models differ from a database.
+
+        :return: ``True`` if :meth:`revision` would find something.
+        """
+        with self._lent():
+            return operations.compare.needs_revision(self)
+
+    def compare_metadata(self) -> Differences:
+        """The differences between the models and the databases.
+
+        :return: A list of Alembic's tuples over all databases, whose ``by_database``
+            tells which database each is of.
+        """
+        with self._lent():
+            return operations.compare.compare_metadata(self)
+
+    def produce_migrations(self) -> MigrationScript:
+        """The operations that a new revision would hold.
+
+        :return: Alembic's :class:`~alembic.operations.ops.MigrationScript`, with an
+            entry for each database in ``upgrade_ops_list``.
+        """
+        with self._lent():
+            return operations.compare.produce_migrations(self)
+
+    # Run
+
+    def upgrade(self, target: RevisionArgument = "heads") -> MigrationReport:
+        """Run revisions up to a target, on all databases.
+
+        :param target: An id, a part of one, a revision, ``"head"``, ``"heads"``,
+            ``"label@head"``, or a count of steps: ``2``, ``"+2"``.
+        :return: What was applied.
+        :raises MigrationFailed: If a revision raises. It says what was applied before.
+        """
+        return self._report(operations.upgrade.upgrade, target)
+
+    def downgrade(self, target: RevisionArgument = -1) -> MigrationReport:
+        """Run revisions back down to a target, on all databases.
+
+        :param target: An id, a part of one, a revision, ``"base"``, or a count of
+            steps: ``-1``, ``"label@-1"``.
+        :return: What was applied.
+        :raises MigrationFailed: If a revision raises. It says what was applied before.
+        """
+        return self._report(operations.upgrade.downgrade, target)
+
+    def stamp(self, target: RevisionArgument = "heads") -> MigrationReport:
+        """Let the databases be at a revision, without running anything.
+
+        :param target: Ids, revisions, ``"heads"``, ``"base"``.
+        :return: What was written.
+        """
+        return self._report(operations.stamp.stamp, target)
+
+    def run_migrations(self, fn: Work, **kwargs: t.Any) -> MigrationReport:
+        """Run what a function says, on all databases. :meth:`upgrade`,
+        :meth:`downgrade`, :meth:`stamp` and :meth:`revision` go through here.
+
+        A revision is committed on all databases before the next one begins. One thread
+        of a process runs at a time: Alembic's ``op`` is the same for all threads.
+
+        :param fn: Called for each database with its heads and its migration context;
+            returns the steps to run.
+        :param kwargs: Passed to ``upgrade`` and ``downgrade`` of each revision. With
+            several databases ``engine_name`` is added.
+        :return: What was applied.
+        :raises MigrationFailed: If a revision raises.
+        """
+        from .runner import run
+
+        environment = self._environment()
+        environment.report = MigrationReport()
+        was_open = environment.is_open
+
+        try:
+            contexts = self.migration_contexts
+            environment.settle()
+            environment.report = run(contexts, fn, kwargs)
+        except BaseException:
+            # Whatever state the connections are in: a second try gets new ones.
+            environment.close(commit=False)
+            raise
+
+        if not was_open:
+            environment.close(commit=False)
+
+        return environment.report
+
+    # Write
+
+    def rev_id(self) -> str:
+        """A new revision id: by default the seconds since 1970. Override this, or
+        assign a function, for other ids.
+
+        :return: The id, of letters, digits, ``_`` and ``.``.
+        """
+        return timestamp_id()
+
+    def revision(
+        self,
+        message: str,
+        empty: bool = False,
+        branch: str = "default",
+        parent: RevisionArgument = "head",
+        splice: bool = False,
+        depend: RevisionArgument | None = None,
+        label: Labels = None,
+        path: str | Path | None = None,
+        *,
+        allow_drops: bool = False,
+    ) -> NewRevisions:
+        """Write a new revision, with the operations that bring the databases to the
+        models.
+
+        :param message: What the revision does.
+        :param empty: Whether to leave the operations to be written by hand.
+        :param branch: The independent branch that it belongs to.
+        :param parent: What it revises.
+        :param splice: Whether the parent may be no head.
+        :param depend: Revisions that have to be applied before it.
+        :param label: Labels of the branch that begins with it.
+        :param path: The version location that the file goes to.
+        :param allow_drops: Whether to write drops of all tables where the metadata has
+            none. Usually the models are not imported then.
+        :return: The new revisions: a list, which also knows what was found.
+        :raises OutOfDateError: If a database is behind.
+        :raises EmptyMetadataError: If all tables would be dropped.
+
+        .. versionchanged:: 4.0
+            Added ``allow_drops``.
+        """
+        with self._lent():
+            return operations.revision.revision(
+                self,
+                message,
+                empty=empty,
+                branch=branch,
+                parent=parent,
+                splice=splice,
+                depend=depend,
+                label=label,
+                path=path,
+                allow_drops=allow_drops,
+            )
+
+    def merge(
+        self,
+        revisions: RevisionArgument = "heads",
+        message: str | None = None,
+        label: Labels = None,
+    ) -> Script | None:
+        """Write a revision that joins several.
+
+        :param revisions: What to join.
+        :param message: What to call it. By default it names the revisions.
+        :param label: Its labels.
+        :return: The new revision, or ``None`` if there is nothing to join.
+        """
+        return operations.revision.merge(self, revisions, message, label)
+
+    def mkdir(self) -> None:
+        """Make the migrations folder, the version locations and the template, where
+        they don't exist.
+
+        :raises OSError: If one can't be made.
+        """
+        folders.make_folders(self.settings, several=len(self.metadatas) > 1)
+
+    # Inside
+
+    def _report(
+        self, verb: t.Callable[[Alembic, t.Any], None], target: RevisionArgument
+    ) -> MigrationReport:
+        environment = self._environment()
+        environment.report = MigrationReport()
+
+        # An overridden run_migrations() need not return what super() returned, so the
+        # report is left on the environment.
+        with environment.lent():
+            verb(self, target)
+
+        return environment.report
+
+    def _lent(self) -> t.ContextManager[None]:
+        return self._environment().lent()
+
+    def _state(self) -> AppState:
+        # To call it on an app of its own, Flask's proxy has to be unwrapped.
+        app: Flask | None = (
+            current_app._get_current_object()  # type: ignore[attr-defined]
+            if current_app
+            else None
+        )
+
+        if app is None or app not in self._states:
+            raise self._no_app(app)
+
+        return self._states[app]
+
+    def _environment(self) -> Environment:
+        self._state()
+        environments: dict[int, Environment] = g.setdefault(_KEY, {})
+        # A context can be copied to another thread, with everything on g.
+        thread = threading.get_ident()
+
+        if thread not in environments:
+            from .environment import Environment
+
+            environments[thread] = Environment(
+                read_settings(current_app.config, current_app.root_path),
+                keep_pooled=has_request_context(),
+            )
+
+        return environments[thread]
+
+    def _teardown(self, exc: BaseException | None) -> None:
+        environments: dict[int, Environment] = g.pop(_KEY, {})
+
+        for environment in environments.values():
+            environment.close(commit=exc is None)
+
+    def _try_mkdir(self, app: Flask) -> None:
+        settings = read_settings(app.config, app.root_path)
+
+        try:
+            folders.make_folders(settings, several=len(self.metadatas) > 1)
+        except OSError as error:
+            # The template that comes with the extension serves as well.
+            if missing := folders.missing_folders(settings):
+                warnings.warn(
+                    f"The migrations folder can't be made: {missing[0]}:"
+                    f" {error.strerror}. Make it where the app is developed, by 'flask"
+                    " db mkdir', and ship it with the app.",
+                    stacklevel=3,
+                )
+
+    def _add_commands(self, app: Flask) -> None:
+        from .cli.group import DatabaseGroup
+
+        app.cli.add_command(DatabaseGroup(self.command_name))
+
+    def _second_extension(self, app: Flask) -> Exception:
+        from .errors import ConfigurationError
+
+        return ConfigurationError(
+            f"The app '{app.name}' has an Alembic extension already, which reads the"
+            " same keys, ALEMBIC and ALEMBIC_CONTEXT.",
+            hint="Keep one. It can migrate several databases: Alembic(metadatas={...}).",
+            key="ALEMBIC",
+            value=app.config.get("ALEMBIC"),
+        )
+
+    def _no_app(self, app: Flask | None) -> Exception:
+        from .errors import AppContextError
+
+        if app is None:
+            return AppContextError(
+                "Alembic needs an app context, and there is none.",
+                hint="Outside of a view, push one: with app.app_context(): ...",
+            )
+
+        return AppContextError(
+            f"The app '{app.name}' does not know this Alembic extension.",
+            hint="Did you forget to call alembic.init_app(app)?",
+        )
+
+
+_T = t.TypeVar("_T")
+
+
+def _default(items: dict[str, _T]) -> _T:
+    from .databases import default_name
+
+    return items[default_name(items)]

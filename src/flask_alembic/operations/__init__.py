@@ -1,0 +1,24 @@
+"""The verbs. Each is a module, loaded when it is first used, because each loads
+Alembic.
+"""
+
+from __future__ import annotations
+
+import importlib
+import typing as t
+
+if t.TYPE_CHECKING:
+    from . import compare as compare
+    from . import read as read
+    from . import revision as revision
+    from . import stamp as stamp
+    from . import upgrade as upgrade
+
+_VERBS: t.Final = frozenset({"compare", "read", "revision", "stamp", "upgrade"})
+
+
+def __getattr__(name: str) -> t.Any:
+    if name in _VERBS:
+        return importlib.import_module(f"{__name__}.{name}")
+
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,137 @@
+"""Look, and change nothing: current, needs_upgrade, heads, branches, log, show."""
+
+from __future__ import annotations
+
+import typing as t
+
+from alembic.script import Script
+from alembic.util import CommandError
+
+from ..arguments import as_strings
+from ..arguments import beyond
+from ..arguments import resolve
+from ..arguments import RevisionArgument
+from ..errors import FlaskAlembicError
+from .facade import Facade
+from .facade import known_heads
+
+
+def current_heads(alembic: Facade) -> dict[str, tuple[str, ...]]:
+    """Where each database stands.
+
+    :param alembic: The extension.
+    :return: Name to the ids in the version table.
+    """
+    return {
+        name: tuple(sorted(context.get_current_heads()))
+        for name, context in alembic.migration_contexts.items()
+    }
+
+
+def current_by_database(alembic: Facade) -> dict[str, tuple[Script, ...]]:
+    """The revisions that each database stands at.
+
+    :param alembic: The extension.
+    :return: Name to revisions.
+    """
+    script = alembic.script_directory
+    return {
+        name: script.get_revisions(known_heads(alembic, name, heads))
+        for name, heads in current_heads(alembic).items()
+    }
+
+
+def current(alembic: Facade) -> tuple[Script, ...]:
+    """The revisions that the databases stand at, each once.
+
+    :param alembic: The extension.
+    :return: The revisions.
+    """
+    found = current_by_database(alembic).values()
+    return tuple({s.revision: s for scripts in found for s in scripts}.values())
+
+
+def needs_upgrade(alembic: Facade) -> bool:
+    """Whether any database is not where an upgrade would bring it.
+
+    :param alembic: The extension.
+    :return: ``True`` if one isn't.
+    """
+    heads = set(alembic.script_directory.effective_heads)
+    return any(
+        set(known_heads(alembic, name, found)) != heads
+        for name, found in current_heads(alembic).items()
+    )
+
+
+def heads(alembic: Facade, resolve_dependencies: bool) -> tuple[Script, ...]:
+    """The revisions that no other revises.
+
+    :param alembic: The extension.
+    :param resolve_dependencies: Whether a revision that another depends on is none.
+    :return: The revisions.
+    """
+    script = alembic.script_directory
+
+    if resolve_dependencies:
+        return script.get_revisions("heads")
+
+    return script.get_revisions(script.get_heads())
+
+
+def branches(alembic: Facade) -> list[Script]:
+    """The revisions that more than one other revises.
+
+    :param alembic: The extension.
+    :return: The revisions, newest first.
+    """
+    return [s for s in alembic.script_directory.walk_revisions() if s.is_branch_point]
+
+
+def log(alembic: Facade, start: RevisionArgument, end: RevisionArgument) -> list[Script]:
+    """The revisions between two.
+
+    :param alembic: The extension.
+    :param start: The oldest.
+    :param end: The newest.
+    :return: The revisions, newest first.
+    """
+    script = alembic.script_directory
+    lower, upper = _targets(alembic, start), _targets(alembic, end)
+
+    try:
+        # Annotated as str; lists are what it resolves them to.
+        return list(script.walk_revisions(t.cast(str, lower), t.cast(str, upper)))
+    except FlaskAlembicError:
+        raise
+    except CommandError as error:
+        raise beyond(", ".join([*lower, *upper]), up=True, reason=str(error)) from error
+
+
+def show(alembic: Facade, revisions: RevisionArgument) -> list[Script]:
+    """Certain revisions.
+
+    :param alembic: The extension.
+    :param revisions: Which.
+    :return: The revisions, in the order asked for.
+    """
+    script = alembic.script_directory
+    return [
+        found
+        for target in _targets(alembic, revisions)
+        for found in script.get_revisions(target)
+        if found is not None
+    ]
+
+
+def _targets(alembic: Facade, argument: RevisionArgument) -> list[str]:
+    script = alembic.script_directory
+    result: list[str] = []
+
+    for text in as_strings(argument):
+        if text == "current":
+            result += [s.revision for s in current(alembic)] or ["base"]
+        else:
+            result.append(resolve(text, script))
+
+    return result

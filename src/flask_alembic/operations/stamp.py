@@ -1,0 +1,41 @@
+"""Write the version table without running revisions."""
+
+from __future__ import annotations
+
+from alembic.runtime.migration import MigrationContext
+from alembic.runtime.migration import MigrationStep
+from alembic.util import CommandError
+
+from .. import alembic_internals
+from ..arguments import as_strings
+from ..arguments import beyond
+from ..arguments import resolve
+from ..arguments import RevisionArgument
+from ..errors import FlaskAlembicError
+from .facade import Facade
+from .facade import known_heads
+from .facade import name_of
+
+
+def stamp(alembic: Facade, target: RevisionArgument) -> None:
+    """Let the databases stand at a target.
+
+    :param alembic: The extension.
+    :param target: Where they are to stand.
+    """
+    script = alembic.script_directory
+    targets = [resolve(text, script) for text in as_strings(target)]
+
+    def work(
+        heads: tuple[str, ...], context: MigrationContext
+    ) -> list[MigrationStep]:
+        known_heads(alembic, name_of(alembic, context), heads)
+
+        try:
+            return alembic_internals.stamp_steps(script, targets, heads)
+        except FlaskAlembicError:
+            raise
+        except CommandError as error:
+            raise beyond(", ".join(targets), up=True, reason=str(error)) from error
+
+    alembic.run_migrations(work)

@@ -1,0 +1,194 @@
+"""Run revisions: upgrade and downgrade."""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+from alembic.runtime.migration import MigrationStep
+from alembic.util import CommandError
+
+from .. import alembic_internals
+from ..arguments import as_strings
+from ..arguments import beyond
+from ..arguments import resolve
+from ..arguments import RevisionArgument
+from ..errors import FlaskAlembicError
+from ..errors import MultipleHeadsError
+from ..errors import RevisionFileError
+from ..errors import TargetError
+from ..revision_files import display
+from .facade import Facade
+from .facade import known_heads
+from .facade import name_of
+
+Steps = list[MigrationStep]
+
+
+def upgrade(alembic: Facade, target: RevisionArgument) -> None:
+    """Run what lies between the databases and a target above them.
+
+    :param alembic: The extension.
+    :param target: Where to go.
+    """
+    script = alembic.script_directory
+    targets = [resolve(text, script, sign="+") for text in as_strings(target)]
+    # Several ids are a list for Alembic, but a count of steps has to be a str.
+    to: str | list[str] = targets[0] if len(targets) == 1 else targets
+
+    if any(text.startswith("-") for text in targets):
+        raise TargetError(
+            f"'{_text(target)}' leads down.",
+            target=_text(target),
+            hint=f"Run 'flask db downgrade {_text(target)}'.",
+        )
+
+    def work(heads: tuple[str, ...], context: MigrationContext) -> Steps:
+        known_heads(alembic, name_of(alembic, context), heads)
+        return _steps(
+            alembic,
+            context,
+            lambda: alembic_internals.upgrade_steps(script, to, heads),
+            _text(target),
+            up=True,
+        )
+
+    alembic.run_migrations(work)
+
+
+def downgrade(alembic: Facade, target: RevisionArgument) -> None:
+    """Run back what lies between the databases and a target below them.
+
+    :param alembic: The extension.
+    :param target: Where to go. A number is a count of steps, with or without sign.
+    """
+    script = alembic.script_directory
+    texts = as_strings(-abs(target) if isinstance(target, int) else target)
+
+    if len(texts) != 1:
+        raise TargetError(
+            "A downgrade goes to one revision.", target=", ".join(texts)
+        )
+
+    to = resolve(texts[0], script, sign="-")
+
+    if to.startswith("+"):
+        raise TargetError(
+            f"'{to}' leads up.", target=to, hint=f"Run 'flask db upgrade {to}'."
+        )
+
+    def work(heads: tuple[str, ...], context: MigrationContext) -> Steps:
+        name = name_of(alembic, context)
+        known_heads(alembic, name, heads)
+        _check_one_way_down(name, to, heads)
+        return _steps(
+            alembic,
+            context,
+            lambda: alembic_internals.downgrade_steps(script, to, heads),
+            texts[0],
+            up=False,
+        )
+
+    alembic.run_migrations(work)
+
+
+def _steps(
+    alembic: Facade,
+    context: MigrationContext,
+    find: t.Callable[[], Steps],
+    target: str,
+    *,
+    up: bool,
+) -> Steps:
+    """Find the steps and check all of them, before the first one runs."""
+    try:
+        steps = find()
+    except FlaskAlembicError:
+        raise
+    except AttributeError as error:
+        raise _without_function(alembic, error, up) from error
+    except CommandError as error:
+        raise beyond(target, up=up, reason=str(error)) from error
+
+    if up:
+        _check_lengths(context, steps)
+
+    return steps
+
+
+def _check_one_way_down(name: str, to: str, heads: tuple[str, ...]) -> None:
+    """With several branches applied, a count does not say which of them to go down."""
+    if to.startswith("-") and len(heads) > 1:
+        found = sorted(heads)
+        raise MultipleHeadsError(
+            f"The database '{name}' is at {len(found)} revisions: {', '.join(found)}."
+            f" '{to}' does not say which of them to go down from.",
+            target=to,
+            heads=found,
+            hint=f"Name a branch: 'flask db downgrade LABEL@{to}' or"
+            f" 'flask db downgrade {found[0]}@{to}'.",
+        )
+
+
+def _without_function(
+    alembic: Facade, error: AttributeError, up: bool
+) -> FlaskAlembicError:
+    """Alembic takes ``upgrade`` from each module when it makes the steps."""
+    function = "upgrade" if up else "downgrade"
+    script = alembic.script_directory
+
+    for found in script.walk_revisions():
+        if found.module is error.obj:
+            name = display(found.path, script.dir)
+            return RevisionFileError(
+                f"{name}: there is no function '{function}' in it.",
+                path=found.path,
+                hint=f"Write 'def {function}():', with 'pass' if there is nothing to do.",
+            )
+
+    raise error
+
+
+def _check_lengths(context: MigrationContext, steps: Steps) -> None:
+    """Check that the ids fit the version table, which is found out last otherwise."""
+    ids = [script.revision for s in steps if (script := getattr(s, "revision", None))]
+    column = alembic_internals.version_column(context)
+    length = getattr(column.type, "length", None)
+
+    if context.dialect.name == "sqlite" or length is None:
+        return
+
+    if not [id_ for id_ in ids if len(id_) > length]:
+        return
+
+    length = _real_length(context, column, length)
+
+    if too_long := [id_ for id_ in ids if len(id_) > length]:
+        raise TargetError(
+            f"The id '{too_long[0]}' has {len(too_long[0])} characters, but"
+            f" {column.table.name}.{column.name} holds {length}.",
+            target=too_long[0],
+            hint="Give the revision a shorter id, or make the column longer.",
+        )
+
+
+def _real_length(
+    context: MigrationContext, column: sa.Column[str], length: int
+) -> int:
+    """The length of the column in the database, which may have been altered."""
+    table = column.table
+    inspector = sa.inspect(t.cast(sa.Connection, context.connection))
+
+    if not inspector.has_table(table.name, schema=table.schema):
+        return length
+
+    for found in inspector.get_columns(table.name, schema=table.schema):
+        if found["name"] == column.name:
+            return getattr(found["type"], "length", None) or 10_000
+
+    return length
+
+
+def _text(target: RevisionArgument) -> str:
+    return ", ".join(as_strings(target))

@@ -1,0 +1,1 @@
+"""Reports become text. One module a format; nothing is printed here."""

@@ -1,0 +1,155 @@
+"""What methods return: frozen data, without a connection and without wording."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from dataclasses import field
+
+if t.TYPE_CHECKING:
+    from alembic.script import Script
+
+Direction = t.Literal["upgrade", "downgrade", "stamp"]
+
+
+@dataclass(frozen=True)
+class AppliedStep:
+    """One revision that was run, or stamped, on one database.
+
+    .. versionadded:: 4.0
+    """
+
+    database: str
+    """Name of the database."""
+
+    revision: str
+    """Id of the revision; for a stamp the new ids, joined by a comma, or ``base``."""
+
+    direction: Direction
+    """``"upgrade"``, ``"downgrade"`` or ``"stamp"``."""
+
+    message: str
+    """First paragraph of the revision's docstring; empty for a stamp."""
+
+    seconds: float
+    """How long it ran, without the commit."""
+
+
+@dataclass(frozen=True)
+class MigrationReport:
+    """What a run did: :meth:`.Alembic.upgrade`, ``downgrade``, ``stamp``.
+
+    .. versionadded:: 4.0
+    """
+
+    steps: tuple[AppliedStep, ...] = ()
+    """What was applied, in the order it ran. Empty if there was nothing to do."""
+
+    databases: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each database the revision ids that it stands at now."""
+
+    def steps_of(self, database: str) -> tuple[AppliedStep, ...]:
+        """The steps of one database.
+
+        :param database: Name of the database.
+        :return: Its steps, in the order they ran.
+        """
+        return tuple(step for step in self.steps if step.database == database)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between the models and a database, in words.
+
+    .. versionadded:: 4.0
+    """
+
+    database: str
+    """Name of the database."""
+
+    text: str
+    """Such as ``add column todo.text``."""
+
+
+@dataclass(frozen=True)
+class DatabaseCheck:
+    """How the files, the models and one database compare.
+
+    .. versionadded:: 4.0
+    """
+
+    database: str
+    """Name of the database."""
+
+    current: tuple[str, ...]
+    """Revision ids that the database stands at."""
+
+    heads: tuple[str, ...]
+    """Revision ids that it would stand at after an upgrade."""
+
+    tables: int
+    """Number of tables in the metadata."""
+
+    changes: tuple[Change, ...]
+    """What the models have and the database has not, or the other way round.
+    Empty when the database is behind: nothing was compared then."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether ``upgrade`` has something to do."""
+        return set(self.current) != set(self.heads)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the database is at head and the models match it."""
+        return not self.is_behind and not self.changes
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What :meth:`.Alembic.check` found.
+
+    .. versionadded:: 4.0
+    """
+
+    databases: tuple[DatabaseCheck, ...]
+    """One entry a database, in the order they were configured."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether all databases are at head and match the models."""
+        return all(database.ok for database in self.databases)
+
+
+class NewRevisions(list["Script | None"]):
+    """The revisions that :meth:`.Alembic.revision` wrote: a list, which also knows
+    what was found.
+
+    .. versionadded:: 4.0
+    """
+
+    changes: tuple[Change, ...] = ()
+    """What autogenerate found, in words."""
+
+    tables: t.Mapping[str, int] | None = None
+    """Number of tables in the metadata of each database; ``None`` for an empty
+    revision, which compares nothing."""
+
+
+class Differences(list[tuple[t.Any, ...]]):
+    """What :meth:`.Alembic.compare_metadata` found: a list of Alembic's tuples, over
+    all databases, which also knows the database of each.
+
+    :param by_database: For each database its differences.
+
+    .. versionadded:: 4.0
+    """
+
+    def __init__(
+        self, by_database: t.Mapping[str, t.Sequence[tuple[t.Any, ...]]]
+    ) -> None:
+        super().__init__(diff for diffs in by_database.values() for diff in diffs)
+        self.by_database: dict[str, list[tuple[t.Any, ...]]] = {
+            name: list(diffs) for name, diffs in by_database.items()
+        }
+        """For each database its differences."""

@@ -1,0 +1,318 @@
+"""The revision files: reading them, checking that they form one history, and writing
+new ones. Nothing here knows of databases.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import Script
+from alembic.script import ScriptDirectory
+from alembic.script import write_hooks
+from alembic.script.revision import CycleDetected
+from alembic.script.revision import RevisionError
+
+from .errors import ConfigurationError
+from .errors import FlaskAlembicError
+from .errors import HistoryError
+from .folders import packaged_template
+from .folders import TEMPLATE_NAME
+from .folders import write_whole
+from .revision_files import display
+from .revision_files import load_revision
+from .revision_files import looks_like_revision
+from .revision_files import read_id
+from .revision_files import render_revision
+
+if t.TYPE_CHECKING:
+    from .settings import Settings
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_LOCATIONS: t.Final = "flask_alembic.version_locations"
+
+
+def make_config(settings: Settings, databases: t.Iterable[str] = ()) -> Config:
+    """Make Alembic's config of the settings.
+
+    :param settings: Where things are, and the options.
+    :param databases: Identifiers of the databases, if there are several. The multidb
+        template asks for them.
+    :return: A new config.
+    """
+    config = Config()
+    folders = [str(folder) for folder in settings.folders]
+    options = {
+        **settings.main_options,
+        "script_location": str(settings.script_location),
+        "version_locations": os.pathsep.join(folders),
+    }
+
+    if names := ", ".join(databases):
+        options["databases"] = names
+
+    for key, value in options.items():
+        config.set_main_option(key, _escape(value))
+
+    for section, items in settings.sections.items():
+        for key, value in items.items():
+            config.set_section_option(section, key, _escape(value))
+
+    # A path may hold the separator, so the list goes beside the joined string.
+    config.attributes[_LOCATIONS] = (options["version_locations"], folders)
+    return config
+
+
+def fingerprint(config: Config) -> object:
+    """What changes when the revisions have to be read again.
+
+    :param config: Where the files are.
+    :return: Something to compare by ``==``.
+    """
+    parser = config.file_config
+    options = {name: dict(parser.items(name, raw=True)) for name in parser.sections()}
+    recursive = config.get_alembic_boolean_option("recursive_version_locations")
+    return options, [_listing(Path(f), recursive) for f in _version_locations(config)]
+
+
+class RevisionIndex(ScriptDirectory):
+    """Alembic's script directory, which checks what it reads and writes files whole.
+
+    :param config: Where the files are.
+    :raises FlaskAlembicError: If a file can't be loaded, or the files don't form a
+        history. The message names the file.
+    """
+
+    def __init__(self, config: Config) -> None:
+        location = config.get_main_option("script_location") or ""
+        _check_folder(Path(location))
+        super().__init__(
+            location,
+            file_template=config.get_main_option("file_template", "%(rev)s_%(slug)s"),
+            truncate_slug_length=_truncation(config),
+            version_locations=_version_locations(config),
+            sourceless=config.get_alembic_boolean_option("sourceless"),
+            output_encoding=config.get_main_option("output_encoding", "utf-8"),
+            timezone=config.get_main_option("timezone"),
+            recursive_version_locations=config.get_alembic_boolean_option(
+                "recursive_version_locations"
+            ),
+            messaging_opts={"quiet": True},
+        )
+        # Not given to Alembic, which tells on stdout that it runs one.
+        self.write_hooks = config.get_hooks_list()
+        self._check()
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of all revisions."""
+        return [revision.revision for revision in self._all()]
+
+    @property
+    def labels(self) -> set[str]:
+        """The labels of all branches."""
+        return {label for revision in self._all() for label in revision.branch_labels}
+
+    @property
+    def effective_heads(self) -> tuple[str, ...]:
+        """The ids that a database stands at after ``upgrade heads``: a head that
+        another revision depends on is not among them.
+        """
+        return tuple(script.revision for script in self.get_revisions("heads"))
+
+    def revision_files(self) -> t.Iterator[Path]:
+        """The files that are revisions, each once.
+
+        :return: Their paths. Other Python files beside them are left alone: an
+            ``env.py`` or a helper module is not run.
+        """
+        seen = set()
+
+        for location in self._version_locations:
+            for path in Script._list_py_dir(self, location) if location.exists() else ():
+                real = path.resolve()
+
+                if real not in seen and looks_like_revision(path, self.sourceless):
+                    seen.add(real)
+                    yield path
+
+    def ids_on_disk(self) -> set[str]:
+        """The ids that the files have now, also those written since this was made."""
+        return {revision for p in self.revision_files() if (revision := read_id(p))}
+
+    @contextmanager
+    def writing(self) -> t.Iterator[None]:
+        """Keep other processes from writing revisions, so that an id is found free
+        and taken in one go. Where the system has no such lock it does nothing.
+        """
+        if fcntl is None:
+            yield
+            return
+
+        handle = os.open(self.dir, os.O_RDONLY)
+
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _all(self) -> t.Iterator[Script]:
+        yield from self.walk_revisions()
+
+    def _check(self) -> None:
+        try:
+            self.revision_map.heads  # noqa: B018 - builds the map
+        except CycleDetected as error:
+            ids = ", ".join(error.revisions)
+            raise HistoryError(
+                f"The revisions revise each other in a circle: {ids}.",
+                hint="Set the down_revision of one of them to what it was made on.",
+            ) from error
+        except RevisionError as error:
+            raise HistoryError(f"{error}.") from error
+
+    def _load_revisions(self) -> t.Iterator[Script]:
+        scripts: dict[str, Script] = {}
+
+        for path in self.revision_files():
+            script = load_revision(path, display(path, self.dir))
+
+            if other := scripts.get(script.revision):
+                raise HistoryError(
+                    f"Two files have the id '{script.revision}':"
+                    f" {display(other.path, self.dir)} and"
+                    f" {display(script.path, self.dir)}.",
+                    hint="Give the newer one another id, or delete it if it is a copy.",
+                )
+
+            scripts[script.revision] = script
+
+        self._check_parents(scripts)
+        return iter(scripts.values())
+
+    def _check_parents(self, scripts: dict[str, Script]) -> None:
+        labels = {label for script in scripts.values() for label in script.branch_labels}
+
+        for script in scripts.values():
+            parents = set(script._versioned_down_revisions) - scripts.keys()
+            others = set(script.dependencies or ()) - scripts.keys() - labels
+
+            for missing, verb in [
+                *((id_, "revises") for id_ in sorted(parents)),
+                *((id_, "depends on") for id_ in sorted(others)),
+            ]:
+                raise HistoryError(
+                    f"{display(script.path, self.dir)}: '{script.revision}' {verb}"
+                    f" '{missing}', which does not exist.",
+                    hint="Restore the file of that revision, or mend the id.",
+                )
+
+    def _generate_template(self, src: Path, dest: Path, **kw: t.Any) -> None:
+        """Render a revision, check it, and only then put it in place."""
+        if not src.exists():
+            config: Config | None = kw.get("config")
+            several = bool(config and config.get_main_option("databases"))
+            src = packaged_template(several)
+
+        if not any(dest.is_relative_to(p) for p in self._version_locations):
+            raise ConfigurationError(
+                f"The file template '{self.file_template}' leads out of the version"
+                f" locations: {dest}.",
+                hint="Mend ALEMBIC['file_template'].",
+                key="file_template",
+                value=self.file_template,
+            )
+
+        if dest.exists():
+            raise HistoryError(
+                f"The file {display(dest, self.dir)} exists already.",
+                hint="Let ALEMBIC['file_template'] hold '%(rev)s'.",
+            )
+
+        content = render_revision(src, self.output_encoding, kw)
+        write_whole(dest, content)
+        self._run_hooks(dest)
+
+    def _run_hooks(self, path: Path) -> None:
+        try:
+            for hook in self.write_hooks:
+                if "type" not in hook:
+                    name = hook["_hook_name"]
+                    raise ConfigurationError(
+                        f"ALEMBIC['post_write_hooks'] has no '{name}.type'.",
+                        key="post_write_hooks",
+                    )
+
+                write_hooks._invoke(hook["type"], str(path), hook)
+
+            load_revision(path, display(path, self.dir))
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def _escape(value: str) -> str:
+    # ConfigParser interpolates percent signs. The user's mean themselves.
+    return value.replace("%", "%%")
+
+
+def _version_locations(config: Config) -> list[str]:
+    joined = config.get_main_option("version_locations")
+    ours, folders = config.attributes.get(_LOCATIONS, (None, []))
+
+    if joined == ours:
+        return list(folders)
+
+    # A subclass changed the option: read it as Alembic does.
+    return list(config.get_version_locations_list() or ())
+
+
+def _truncation(config: Config) -> int | None:
+    value = config.get_main_option("truncate_slug_length")
+
+    if value is not None and not re.fullmatch(r"\d+", value):
+        raise ConfigurationError(
+            f"ALEMBIC['truncate_slug_length'] = {value!r} must be a number.",
+            key="truncate_slug_length",
+            value=value,
+        )
+
+    return int(value) if value else None
+
+
+def _check_folder(path: Path) -> None:
+    if path.is_dir():
+        return
+
+    problem = "is not a folder" if path.exists() else "does not exist"
+    raise FlaskAlembicError(
+        f"The script location {path} {problem}.",
+        hint="Run 'flask db mkdir', or set ALEMBIC['script_location'].",
+    )
+
+
+def _listing(folder: Path, recursive: bool) -> list[tuple[str, int, int]]:
+    result = []
+
+    try:
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.is_dir():
+                    if recursive and entry.name != "__pycache__":
+                        result += _listing(Path(entry.path), recursive)
+                elif entry.name.endswith((".py", ".pyc")):
+                    stat = entry.stat(follow_symlinks=False)
+                    result.append((entry.path, stat.st_mtime_ns, stat.st_size))
+    except FileNotFoundError:
+        pass
+
+    return result
