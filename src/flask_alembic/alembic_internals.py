@@ -74,7 +74,9 @@ def version_column(context: MigrationContext) -> sa.Column[str]:
     return context._version.c.version_num
 
 
-def head_maintainer(context: MigrationContext, heads: t.Collection[str]) -> HeadMaintainer:
+def head_maintainer(
+    context: MigrationContext, heads: t.Collection[str]
+) -> HeadMaintainer:
     """What writes the version table when a step was applied.
 
     :param context: The context to write to.

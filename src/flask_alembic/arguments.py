@@ -14,7 +14,12 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
 
 RevisionArgument = t.Union[
-    int, str, "Script", "t.Sequence[str]", "t.Sequence[Script]", "t.Sequence[str | Script]"
+    int,
+    str,
+    "Script",
+    "t.Sequence[str]",
+    "t.Sequence[Script]",
+    "t.Sequence[str | Script]",
 ]
 
 _SYMBOLS: t.Final = frozenset({"base", "head", "heads", ""})

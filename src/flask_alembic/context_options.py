@@ -10,7 +10,6 @@ from alembic.runtime.environment import EnvironmentContext
 
 from .databases import identifier
 from .errors import ConfigurationError
-from .server_defaults import compare_server_default
 from .settings import nearest
 
 if t.TYPE_CHECKING:
@@ -81,9 +80,6 @@ def context_options(
         # It can't alter tables, and its DDL is transactional with an explicit BEGIN.
         result.setdefault("render_as_batch", True)
         result.setdefault("transactional_ddl", True)
-
-    if result.get("compare_server_default") is True:
-        result["compare_server_default"] = compare_server_default
 
     return result
 

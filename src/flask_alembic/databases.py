@@ -1,4 +1,4 @@
-"""A database is a name, an engine and metadata. Here they are found; nothing connects."""
+"""A database is a name, an engine and metadata. They are found here; none connects."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ class Database:
     @property
     def tables(self) -> int:
         """Number of tables in the metadata."""
-        metadatas = [self.metadata] if isinstance(self.metadata, sa.MetaData) else (
-            self.metadata
+        metadatas = (
+            [self.metadata]
+            if isinstance(self.metadata, sa.MetaData)
+            else (self.metadata)
         )
         return sum(len(metadata.tables) for metadata in metadatas)
 
@@ -63,7 +65,9 @@ def read_metadatas(value: object) -> Metadatas:
     result: Metadatas = {}
 
     for name, item in items.items():
-        found = list(item) if isinstance(item, (list, tuple, set, frozenset)) else [item]
+        found = (
+            list(item) if isinstance(item, (list, tuple, set, frozenset)) else [item]
+        )
 
         for metadata in found:
             if not isinstance(metadata, sa.MetaData):

@@ -19,6 +19,7 @@ from .context_options import check_context
 from .context_options import context_options
 from .databases import default_name
 from .reports import MigrationReport
+from .server_defaults import compare_by_meaning
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
@@ -96,7 +97,9 @@ class Environment:
 
         return self._contexts
 
-    def operations(self, contexts: dict[str, MigrationContext]) -> dict[str, Operations]:
+    def operations(
+        self, contexts: dict[str, MigrationContext]
+    ) -> dict[str, Operations]:
         """Operations that run at once, outside of a migration.
 
         :param contexts: The contexts to run them on.
@@ -176,4 +179,9 @@ class Environment:
             self.settings.context, database, several=len(databases) > 1
         )
         context.configure(connection=opened.connection, **options)
-        return context.get_context()
+        result = context.get_context()
+
+        if options.get("compare_server_default") is True:
+            compare_by_meaning(result)
+
+        return result

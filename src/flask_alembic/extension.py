@@ -575,7 +575,7 @@ class Alembic:
         return ConfigurationError(
             f"The app '{app.name}' has an Alembic extension already, which reads the"
             " same keys, ALEMBIC and ALEMBIC_CONTEXT.",
-            hint="Keep one. It can migrate several databases: Alembic(metadatas={...}).",
+            hint="Keep one: it can migrate several databases, Alembic(metadatas={...}).",
             key="ALEMBIC",
             value=app.config.get("ALEMBIC"),
         )

@@ -21,7 +21,8 @@ from .errors import TemplateError
 from .revision_ids import is_id
 
 _MARK: t.Final = re.compile(
-    r"^(?:revision|down_revision)\s*[:=]|^def\s+(?:upgrade|downgrade)\s*\(", re.MULTILINE
+    r"^(?:revision|down_revision)\s*[:=]|^def\s+(?:upgrade|downgrade)\s*\(",
+    re.MULTILINE,
 )
 _ID: t.Final = re.compile(r"""^revision\b[^=\n]*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
 _TOKEN: t.Final = re.compile(r"(?:^|_)(?:up|down)grades$")
@@ -101,7 +102,7 @@ def render_revision(
 
     try:
         text = Template(filename=str(template)).render_unicode(**values)
-        content = text.encode(encoding)
+        content: bytes = text.encode(encoding)
         tree = ast.parse(text)
     except OSError:
         raise

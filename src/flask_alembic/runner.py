@@ -18,10 +18,10 @@ from .databases import default_name
 from .databases import identifier
 from .failures import commit_failed
 from .failures import migration_failed
-from .rounds import in_step
 from .reports import AppliedStep
 from .reports import Direction
 from .reports import MigrationReport
+from .rounds import in_step
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import HeadMaintainer
@@ -39,7 +39,9 @@ Work = t.Callable[
 _process_lock = threading.RLock()
 
 
-def run(contexts: Contexts, work: Work, kwargs: t.Mapping[str, t.Any]) -> MigrationReport:
+def run(
+    contexts: Contexts, work: Work, kwargs: t.Mapping[str, t.Any]
+) -> MigrationReport:
     """Ask for the steps of each database, and run them. A revision is the unit: it is
     committed on all databases before the next one begins.
 

@@ -16,12 +16,12 @@ from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
 from alembic.script.revision import CycleDetected
 from alembic.script.revision import RevisionError
+from alembic.util import asbool
 
 from .errors import ConfigurationError
 from .errors import FlaskAlembicError
 from .errors import HistoryError
 from .folders import packaged_template
-from .folders import TEMPLATE_NAME
 from .folders import write_whole
 from .revision_files import display
 from .revision_files import load_revision
@@ -79,7 +79,7 @@ def fingerprint(config: Config) -> object:
     """
     parser = config.file_config
     options = {name: dict(parser.items(name, raw=True)) for name in parser.sections()}
-    recursive = config.get_alembic_boolean_option("recursive_version_locations")
+    recursive = _flag(config, "recursive_version_locations")
     return options, [_listing(Path(f), recursive) for f in _version_locations(config)]
 
 
@@ -99,12 +99,10 @@ class RevisionIndex(ScriptDirectory):
             file_template=config.get_main_option("file_template", "%(rev)s_%(slug)s"),
             truncate_slug_length=_truncation(config),
             version_locations=_version_locations(config),
-            sourceless=config.get_alembic_boolean_option("sourceless"),
+            sourceless=_flag(config, "sourceless"),
             output_encoding=config.get_main_option("output_encoding", "utf-8"),
             timezone=config.get_main_option("timezone"),
-            recursive_version_locations=config.get_alembic_boolean_option(
-                "recursive_version_locations"
-            ),
+            recursive_version_locations=_flag(config, "recursive_version_locations"),
             messaging_opts={"quiet": True},
         )
         # Not given to Alembic, which tells on stdout that it runs one.
@@ -137,7 +135,9 @@ class RevisionIndex(ScriptDirectory):
         seen = set()
 
         for location in self._version_locations:
-            for path in Script._list_py_dir(self, location) if location.exists() else ():
+            for path in (
+                Script._list_py_dir(self, location) if location.exists() else ()
+            ):
                 real = path.resolve()
 
                 if real not in seen and looks_like_revision(path, self.sourceless):
@@ -200,7 +200,9 @@ class RevisionIndex(ScriptDirectory):
         return iter(scripts.values())
 
     def _check_parents(self, scripts: dict[str, Script]) -> None:
-        labels = {label for script in scripts.values() for label in script.branch_labels}
+        labels = {
+            label for script in scripts.values() for label in script.branch_labels
+        }
 
         for script in scripts.values():
             parents = set(script._versioned_down_revisions) - scripts.keys()
@@ -274,6 +276,10 @@ def _version_locations(config: Config) -> list[str]:
 
     # A subclass changed the option: read it as Alembic does.
     return list(config.get_version_locations_list() or ())
+
+
+def _flag(config: Config, name: str) -> bool:
+    return bool(asbool(config.get_main_option(name, "false")))
 
 
 def _truncation(config: Config) -> int | None:

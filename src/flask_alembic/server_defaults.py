@@ -16,45 +16,82 @@ if t.TYPE_CHECKING:
 
 # A quoted text, or anything up to the next one.
 _PARTS: t.Final = re.compile(r"'(?:[^'\\]|''|\\.)*'|[^']+|'", re.DOTALL)
-_CAST: t.Final = re.compile(r"(?<=['\w)])::[\w ]+(?:\([\d,]+\))?(?:\[\])?", re.ASCII)
+_CAST: t.Final = re.compile(r"::[\w ]+(?:\([\d,]+\))?(?:\[\])?", re.ASCII)
 _WORDS: t.Final = {"now()": "current_timestamp", "true": "1", "false": "0"}
 
 
-def compare_server_default(
-    context: MigrationContext,
+def compare_by_meaning(context: MigrationContext) -> None:
+    """Let a context compare defaults by what they mean.
+
+    This goes where Alembic's dialects compare. Its ``compare_server_default`` option
+    can't be a function here: Alembic fails then on computed columns.
+
+    :param context: A context of ours.
+    """
+    impl = context.impl
+    by_text: t.Callable[..., t.Any] = impl.compare_server_default
+
+    def compare(
+        inspected_column: sa.Column[t.Any],
+        metadata_column: sa.Column[t.Any],
+        rendered_metadata_default: str | None,
+        rendered_inspector_default: str | None,
+    ) -> bool:
+        different = differs(
+            inspected_column, metadata_column, rendered_inspector_default, impl.dialect
+        )
+
+        if different is not None:
+            return different
+
+        return bool(
+            by_text(
+                inspected_column,
+                metadata_column,
+                rendered_metadata_default,
+                rendered_inspector_default,
+            )
+        )
+
+    impl.compare_server_default = compare  # type: ignore[method-assign]
+
+
+def differs(
     inspected_column: sa.Column[t.Any],
     metadata_column: sa.Column[t.Any],
     inspected_default: str | None,
-    metadata_default: t.Any,
-    rendered_metadata_default: str | None,
+    dialect: sa.Dialect,
 ) -> bool | None:
-    """Alembic's hook: compare the default of one column.
+    """Compare the default of one column.
 
-    :param context: The context that compares.
     :param inspected_column: The column as the database has it.
     :param metadata_column: The column as the model has it.
     :param inspected_default: The default that the database reports, as SQL.
-    :param metadata_default: The default in the model.
-    :param rendered_metadata_default: The default in the model, as SQL.
-    :return: ``False`` if they are the same, ``True`` if they differ, ``None`` if
-        Alembic is to decide.
+    :param dialect: The database's dialect.
+    :return: ``None`` if it can't be told here.
     """
-    if inspected_default is None or rendered_metadata_default is None:
+    metadata_default = metadata_column.server_default
+
+    if not isinstance(metadata_default, sa.DefaultClause) or inspected_default is None:
         return None
 
-    if _is_computed(inspected_column) or _is_computed(metadata_column):
-        return None
+    created = _as_created(metadata_column, dialect)
 
-    dialect = context.dialect.name
-    quoted = _is_text(metadata_column)
-    inspected = normalize(inspected_default, dialect=dialect, is_text=quoted)
-    rendered = normalize(rendered_metadata_default, dialect=dialect, is_text=quoted)
+    if inspected_default.count("(") > inspected_default.count(")"):
+        # Older SQLAlchemy reads MariaDB's expressions only up to their first space.
+        return not created.startswith(inspected_default)
+
+    is_text = isinstance(metadata_column.type, (sa.String, sa.LargeBinary))
+    inspected = normalize(inspected_default, dialect=dialect.name, is_text=is_text)
+    rendered = normalize(created, dialect=dialect.name, is_text=is_text)
 
     if inspected == rendered:
         return False
 
-    # Alembic asks PostgreSQL itself, by a SELECT. The others have only the texts.
-    return None if dialect == "postgresql" and not _is_json(metadata_column) else True
+    # Alembic asks PostgreSQL about expressions, by a SELECT. What is a plain value in
+    # the model is settled; for the other servers there are only the texts.
+    is_value = isinstance(metadata_default.arg, str)
+    return None if dialect.name == "postgresql" and not is_value else True
 
 
 def normalize(default: str, *, dialect: str, is_text: bool) -> str:
@@ -122,13 +159,12 @@ def _matches(text: str) -> bool:
     return False
 
 
-def _is_text(column: sa.Column[t.Any]) -> bool:
-    return isinstance(column.type, (sa.String, sa.LargeBinary))
+def _as_created(column: sa.Column[t.Any], dialect: sa.Dialect) -> str:
+    """The default as ``CREATE TABLE`` writes it."""
+    # No statement is compiled: its part for a column's default is all that is needed.
+    compiler = dialect.ddl_compiler(dialect, t.cast(t.Any, None))
+    text = compiler.get_column_default_string(column) or ""
 
-
-def _is_json(column: sa.Column[t.Any]) -> bool:
-    return isinstance(column.type, sa.JSON)
-
-
-def _is_computed(column: sa.Column[t.Any]) -> bool:
-    return isinstance(column.server_default, (sa.Computed, sa.Identity))
+    # It is written for a driver that reads "%" as the mark of a parameter.
+    doubled = dialect.paramstyle in {"format", "pyformat"}
+    return text.replace("%%", "%") if doubled else text

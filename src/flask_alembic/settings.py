@@ -1,4 +1,4 @@
-"""Flask's config becomes frozen settings. Alembic is not needed here, and not loaded."""
+"""Flask's config becomes frozen settings. Alembic is not loaded for that."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ def fill_defaults(config: t.MutableMapping[str, t.Any]) -> None:
         ("ALEMBIC_CONTEXT", CONTEXT_DEFAULTS),
     ):
         given = _mapping(config, key)
-        copies = {k: v.copy() if isinstance(v, list) else v for k, v in defaults.items()}
+        copies = {
+            k: v.copy() if isinstance(v, list) else v for k, v in defaults.items()
+        }
         config[key] = {**copies, **given}
 
 

@@ -28,8 +28,8 @@ class AppState:
         :return: The revisions. Threads share them, so they are only read.
         :raises FlaskAlembicError: If the files don't form a history.
         """
-        from .scripts import RevisionIndex
         from .scripts import fingerprint
+        from .scripts import RevisionIndex
 
         # Building is under the lock: Alembic's map of revisions is not made for two
         # threads that build it at the same time.

@@ -39,7 +39,7 @@ class ToldError(click.ClickException):
     def __init__(self, message: str, hint: str | None, exit_code: int) -> None:
         super().__init__(message)
         self.hint = hint
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]
 
     def show(self, file: t.IO[t.Any] | None = None) -> None:
         """Print it.
@@ -66,7 +66,9 @@ def told(alembic: Alembic) -> t.Iterator[None]:
         if _wants_traceback():
             click.echo(_without_secrets(traceback.format_exc(), alembic), err=True)
         elif isinstance(error, MigrationFailed):
-            click.echo(_without_secrets(_own_frames(error), alembic), err=True, nl=False)
+            click.echo(
+                _without_secrets(_own_frames(error), alembic), err=True, nl=False
+            )
 
         if isinstance(error, MigrationFailed):
             _tell_applied(error)

@@ -77,10 +77,7 @@ def compare_metadata(alembic: Facade) -> Differences:
     :return: Alembic's tuples.
     """
     return Differences(
-        {
-            name: ops.as_diffs()
-            for name, ops in operations_by_database(alembic).items()
-        }
+        {name: ops.as_diffs() for name, ops in operations_by_database(alembic).items()}
     )
 
 

@@ -42,7 +42,9 @@ def _words(op: ops.MigrateOperation) -> str:
             return words(op)
 
     name = type(op).__name__.removesuffix("Op")
-    return "".join(f" {char.lower()}" if char.isupper() else char for char in name).strip()
+    return "".join(
+        f" {char.lower()}" if char.isupper() else char for char in name
+    ).strip()
 
 
 def _table(op: t.Any) -> str:
@@ -68,7 +70,9 @@ def _alter_column(op: ops.AlterColumnOp) -> str:
         parts.append(f"name to {op.modify_name}")
 
     what = ", ".join(parts)
-    return f"change column {_table(op)}.{op.column_name}" + (f": {what}" if what else "")
+    return f"change column {_table(op)}.{op.column_name}" + (
+        f": {what}" if what else ""
+    )
 
 
 def _index(op: ops.CreateIndexOp) -> str:

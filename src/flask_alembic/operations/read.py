@@ -88,7 +88,9 @@ def branches(alembic: Facade) -> list[Script]:
     return [s for s in alembic.script_directory.walk_revisions() if s.is_branch_point]
 
 
-def log(alembic: Facade, start: RevisionArgument, end: RevisionArgument) -> list[Script]:
+def log(
+    alembic: Facade, start: RevisionArgument, end: RevisionArgument
+) -> list[Script]:
     """The revisions between two.
 
     :param alembic: The extension.

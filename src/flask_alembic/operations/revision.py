@@ -32,7 +32,7 @@ from .facade import Facade
 from .facade import known_heads
 from .facade import name_of
 
-Labels = t.Union[str, t.Sequence[str], None]
+Labels = str | t.Sequence[str] | None
 
 
 def revision(
@@ -173,7 +173,7 @@ def check_message(message: str) -> str:
         raise TargetError(
             "The message is empty.",
             target=str(message),
-            hint="Say what the revision does: flask db revision \"add email\".",
+            hint='Say what the revision does: flask db revision "add email".',
         )
 
     try:
@@ -203,7 +203,9 @@ class _Comparison:
         self.allow_drops = allow_drops
         self.names: list[str] = []
 
-    def __call__(self, heads: tuple[str, ...], context: MigrationContext) -> list[t.Any]:
+    def __call__(
+        self, heads: tuple[str, ...], context: MigrationContext
+    ) -> list[t.Any]:
         name = name_of(self.alembic, context)
 
         if self.empty:
@@ -266,7 +268,9 @@ def _check_at_head(alembic: Facade, name: str, heads: tuple[str, ...]) -> None:
         )
 
 
-def _write(alembic: Facade, context: autogenerate.RevisionContext) -> list[Script | None]:
+def _write(
+    alembic: Facade, context: autogenerate.RevisionContext
+) -> list[Script | None]:
     script = alembic.script_directory
     target = ", ".join(context.command_args["head"])
 

@@ -26,9 +26,7 @@ def stamp(alembic: Facade, target: RevisionArgument) -> None:
     script = alembic.script_directory
     targets = [resolve(text, script) for text in as_strings(target)]
 
-    def work(
-        heads: tuple[str, ...], context: MigrationContext
-    ) -> list[MigrationStep]:
+    def work(heads: tuple[str, ...], context: MigrationContext) -> list[MigrationStep]:
         known_heads(alembic, name_of(alembic, context), heads)
 
         try:

@@ -67,9 +67,7 @@ def downgrade(alembic: Facade, target: RevisionArgument) -> None:
     texts = as_strings(-abs(target) if isinstance(target, int) else target)
 
     if len(texts) != 1:
-        raise TargetError(
-            "A downgrade goes to one revision.", target=", ".join(texts)
-        )
+        raise TargetError("A downgrade goes to one revision.", target=", ".join(texts))
 
     to = resolve(texts[0], script, sign="-")
 
@@ -144,7 +142,7 @@ def _without_function(
             return RevisionFileError(
                 f"{name}: there is no function '{function}' in it.",
                 path=found.path,
-                hint=f"Write 'def {function}():', with 'pass' if there is nothing to do.",
+                hint=f"Write 'def {function}():', with 'pass' if nothing is to be done.",
             )
 
     raise error
@@ -173,9 +171,7 @@ def _check_lengths(context: MigrationContext, steps: Steps) -> None:
         )
 
 
-def _real_length(
-    context: MigrationContext, column: sa.Column[str], length: int
-) -> int:
+def _real_length(context: MigrationContext, column: sa.Column[str], length: int) -> int:
     """The length of the column in the database, which may have been altered."""
     table = column.table
     inspector = sa.inspect(t.cast(sa.Connection, context.connection))

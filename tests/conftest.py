@@ -1,0 +1,108 @@
+"""Fixtures by topic: servers, apps, and what no test may leave behind."""
+
+from __future__ import annotations
+
+import functools
+import os
+import typing as t
+from pathlib import Path
+
+import alembic.op
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask import g
+from flask.testing import FlaskCliRunner
+
+from apps import Apps
+from servers import Databases
+from servers import find
+from servers import NAMES
+from servers import Server
+
+find_once = functools.cache(find)
+
+
+def pytest_report_header() -> list[str]:
+    """Say which servers the tests run on."""
+    return [f"servers: {', '.join(find_once(name).version for name in NAMES)}"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> t.Iterator[None]:
+    """No app context, and no ``op`` proxy."""
+    yield
+    assert not g, "an app context is still pushed"
+    assert getattr(alembic.op, "_proxy", None) is None, "the op proxy is still there"
+
+
+def _server(name: str) -> Server:
+    server = find_once(name)
+
+    if server.problem:
+        if os.environ.get("FLASK_ALEMBIC_TEST_REQUIRE") == "all":
+            pytest.fail(server.problem)
+
+        pytest.skip(server.problem)
+
+    return server
+
+
+@pytest.fixture(params=NAMES)
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each of the servers in turn."""
+    return _server(request.param)
+
+
+@pytest.fixture
+def databases(server: Server, tmp_path: Path) -> t.Iterator[Databases]:
+    """Makes databases on the server."""
+    made = Databases(server, tmp_path)
+    yield made
+    made.drop_all()
+
+
+@pytest.fixture
+def apps(tmp_path: Path) -> t.Iterator[Apps]:
+    """Makes apps, each in a folder of its own, and closes their engines."""
+    made = Apps(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def url(databases: Databases, apps: Apps) -> str:
+    """A new, empty database on each of the servers in turn."""
+    # "apps" is asked for so that its connections are closed before the database goes.
+    return databases.make()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A new, empty SQLite database, for what does not depend on the server."""
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+class Cli(t.Protocol):
+    """Runs ``flask db`` on an app."""
+
+    def __call__(self, app: Flask, *args: str) -> t.Any: ...
+
+
+@pytest.fixture
+def db() -> Cli:
+    """Run ``flask db`` with arguments, as a user would type them. No context is
+    pushed around it.
+    """
+
+    def run(app: Flask, *args: str) -> t.Any:
+        runner: FlaskCliRunner = app.test_cli_runner()
+        return runner.invoke(args=["db", *args])
+
+    return run
+
+
+def tables(url: str) -> set[str]:
+    """The tables of a database, asked on a connection of the test's own."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    return set(sa.inspect(engine).get_table_names())

@@ -1,0 +1,91 @@
+"""The database servers that tests run on. They are real, and found by their URLs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+POSTGRESQL = os.environ.get(
+    "FLASK_ALEMBIC_TEST_POSTGRESQL",
+    "postgresql+psycopg://postgres@127.0.0.1:5432/postgres",
+)
+MARIADB = os.environ.get(
+    "FLASK_ALEMBIC_TEST_MARIADB", "mysql+pymysql://root@127.0.0.1:3306/"
+)
+NAMES: t.Final = ("sqlite", "postgresql", "mariadb")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server, and what it said of itself."""
+
+    name: str
+    url: sa.URL | None
+    version: str
+    problem: str | None = None
+
+
+def find(name: str) -> Server:
+    """Ask a server for its version."""
+    if name == "sqlite":
+        with _engine(sa.make_url("sqlite://")).connect() as connection:
+            version = connection.scalar(sa.text("select sqlite_version()"))
+        return Server(name, None, f"SQLite {version}")
+
+    url = sa.make_url(POSTGRESQL if name == "postgresql" else MARIADB)
+
+    try:
+        with _engine(url).connect() as connection:
+            version = str(connection.scalar(sa.text("select version()")))
+    except sa.exc.SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        return Server(name, url, "not found", f"{name} at {url}: {reason}")
+
+    return Server(name, url, version.split(" on ")[0])
+
+
+class Databases:
+    """Makes databases, and drops them when a test is over."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.server = server
+        self.folder = folder
+        self._made: list[str] = []
+
+    def make(self) -> str:
+        """A new, empty database: its URL."""
+        name = f"flask_alembic_test_{secrets.token_hex(6)}"
+
+        if self.server.url is None:
+            return f"sqlite:///{self.folder / name}.db"
+
+        self._execute(f"CREATE DATABASE {name}")
+        self._made.append(name)
+        url = self.server.url.set(database=name)
+        return url.render_as_string(hide_password=False)
+
+    def drop_all(self) -> None:
+        """Drop what was made. PostgreSQL refuses if a connection was left open."""
+        made, self._made = self._made, []
+
+        for name in made:
+            self._execute(f"DROP DATABASE {name}")
+
+    def _execute(self, statement: str) -> None:
+        assert self.server.url is not None
+        engine = _engine(self.server.url)
+
+        with engine.connect().execution_options(
+            isolation_level="AUTOCOMMIT"
+        ) as connection:
+            connection.execute(sa.text(statement))
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    connect_args = {} if url.drivername.startswith("sqlite") else {"connect_timeout": 5}
+    return sa.create_engine(url, poolclass=sa.NullPool, connect_args=connect_args)
