@@ -163,7 +163,7 @@ class Alembic:
         environment = self._environment()
 
         if environment.config is None:
-            from .scripts import make_config
+            from .alembic_config import make_config
 
             names = [identifier(name) for name in self.metadatas]
             environment.config = make_config(
@@ -575,7 +575,7 @@ class Alembic:
         return ConfigurationError(
             f"The app '{app.name}' has an Alembic extension already, which reads the"
             " same keys, ALEMBIC and ALEMBIC_CONTEXT.",
-            hint="Keep one: it can migrate several databases, Alembic(metadatas={...}).",
+            hint="Keep one: it migrates several databases, Alembic(metadatas={...}).",
             key="ALEMBIC",
             value=app.config.get("ALEMBIC"),
         )

@@ -5,7 +5,6 @@ new ones. Nothing here knows of databases.
 from __future__ import annotations
 
 import os
-import re
 import typing as t
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +15,10 @@ from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
 from alembic.script.revision import CycleDetected
 from alembic.script.revision import RevisionError
-from alembic.util import asbool
 
+from .alembic_config import flag
+from .alembic_config import truncation
+from .alembic_config import version_locations
 from .errors import ConfigurationError
 from .errors import FlaskAlembicError
 from .errors import HistoryError
@@ -29,58 +30,10 @@ from .revision_files import looks_like_revision
 from .revision_files import read_id
 from .revision_files import render_revision
 
-if t.TYPE_CHECKING:
-    from .settings import Settings
-
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
-
-_LOCATIONS: t.Final = "flask_alembic.version_locations"
-
-
-def make_config(settings: Settings, databases: t.Iterable[str] = ()) -> Config:
-    """Make Alembic's config of the settings.
-
-    :param settings: Where things are, and the options.
-    :param databases: Identifiers of the databases, if there are several. The multidb
-        template asks for them.
-    :return: A new config.
-    """
-    config = Config()
-    folders = [str(folder) for folder in settings.folders]
-    options = {
-        **settings.main_options,
-        "script_location": str(settings.script_location),
-        "version_locations": os.pathsep.join(folders),
-    }
-
-    if names := ", ".join(databases):
-        options["databases"] = names
-
-    for key, value in options.items():
-        config.set_main_option(key, _escape(value))
-
-    for section, items in settings.sections.items():
-        for key, value in items.items():
-            config.set_section_option(section, key, _escape(value))
-
-    # A path may hold the separator, so the list goes beside the joined string.
-    config.attributes[_LOCATIONS] = (options["version_locations"], folders)
-    return config
-
-
-def fingerprint(config: Config) -> object:
-    """What changes when the revisions have to be read again.
-
-    :param config: Where the files are.
-    :return: Something to compare by ``==``.
-    """
-    parser = config.file_config
-    options = {name: dict(parser.items(name, raw=True)) for name in parser.sections()}
-    recursive = _flag(config, "recursive_version_locations")
-    return options, [_listing(Path(f), recursive) for f in _version_locations(config)]
 
 
 class RevisionIndex(ScriptDirectory):
@@ -97,12 +50,12 @@ class RevisionIndex(ScriptDirectory):
         super().__init__(
             location,
             file_template=config.get_main_option("file_template", "%(rev)s_%(slug)s"),
-            truncate_slug_length=_truncation(config),
-            version_locations=_version_locations(config),
-            sourceless=_flag(config, "sourceless"),
+            truncate_slug_length=truncation(config),
+            version_locations=version_locations(config),
+            sourceless=flag(config, "sourceless"),
             output_encoding=config.get_main_option("output_encoding", "utf-8"),
             timezone=config.get_main_option("timezone"),
-            recursive_version_locations=_flag(config, "recursive_version_locations"),
+            recursive_version_locations=flag(config, "recursive_version_locations"),
             messaging_opts={"quiet": True},
         )
         # Not given to Alembic, which tells on stdout that it runs one.
@@ -262,39 +215,6 @@ class RevisionIndex(ScriptDirectory):
             raise
 
 
-def _escape(value: str) -> str:
-    # ConfigParser interpolates percent signs. The user's mean themselves.
-    return value.replace("%", "%%")
-
-
-def _version_locations(config: Config) -> list[str]:
-    joined = config.get_main_option("version_locations")
-    ours, folders = config.attributes.get(_LOCATIONS, (None, []))
-
-    if joined == ours:
-        return list(folders)
-
-    # A subclass changed the option: read it as Alembic does.
-    return list(config.get_version_locations_list() or ())
-
-
-def _flag(config: Config, name: str) -> bool:
-    return bool(asbool(config.get_main_option(name, "false")))
-
-
-def _truncation(config: Config) -> int | None:
-    value = config.get_main_option("truncate_slug_length")
-
-    if value is not None and not re.fullmatch(r"\d+", value):
-        raise ConfigurationError(
-            f"ALEMBIC['truncate_slug_length'] = {value!r} must be a number.",
-            key="truncate_slug_length",
-            value=value,
-        )
-
-    return int(value) if value else None
-
-
 def _check_folder(path: Path) -> None:
     if path.is_dir():
         return
@@ -304,21 +224,3 @@ def _check_folder(path: Path) -> None:
         f"The script location {path} {problem}.",
         hint="Run 'flask db mkdir', or set ALEMBIC['script_location'].",
     )
-
-
-def _listing(folder: Path, recursive: bool) -> list[tuple[str, int, int]]:
-    result = []
-
-    try:
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.is_dir():
-                    if recursive and entry.name != "__pycache__":
-                        result += _listing(Path(entry.path), recursive)
-                elif entry.name.endswith((".py", ".pyc")):
-                    stat = entry.stat(follow_symlinks=False)
-                    result.append((entry.path, stat.st_mtime_ns, stat.st_size))
-    except FileNotFoundError:
-        pass
-
-    return result

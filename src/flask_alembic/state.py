@@ -28,7 +28,7 @@ class AppState:
         :return: The revisions. Threads share them, so they are only read.
         :raises FlaskAlembicError: If the files don't form a history.
         """
-        from .scripts import fingerprint
+        from .alembic_config import fingerprint
         from .scripts import RevisionIndex
 
         # Building is under the lock: Alembic's map of revisions is not made for two

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import autogenerate
@@ -15,24 +16,21 @@ from ..arguments import as_strings
 from ..arguments import beyond
 from ..arguments import resolve
 from ..arguments import RevisionArgument
-from ..databases import DEFAULT
 from ..errors import EmptyMetadataError
 from ..errors import FlaskAlembicError
-from ..errors import HistoryError
-from ..errors import MultipleHeadsError
 from ..errors import OutOfDateError
-from ..errors import TargetError
 from ..reports import NewRevisions
-from ..revision_ids import is_id
-from ..revision_ids import is_label
-from ..scripts import RevisionIndex
 from .describe import describe
 from .describe import dropped_tables
 from .facade import Facade
 from .facade import known_heads
 from .facade import name_of
-
-Labels = str | t.Sequence[str] | None
+from .placing import check_labels
+from .placing import check_message
+from .placing import find_folder
+from .placing import find_parents
+from .placing import Labels
+from .placing import new_id
 
 
 def revision(
@@ -63,8 +61,8 @@ def revision(
     :return: The new revisions.
     """
     script = alembic.script_directory
-    labels = _labels(label)
-    parents, labels = _parents(script, branch, as_strings(parent), labels)
+    labels = check_labels(label)
+    parents, labels = find_parents(script, branch, as_strings(parent), labels)
     depends = [resolve(text, script) for text in as_strings(depend or [])]
     context = autogenerate.RevisionContext(
         alembic.config,
@@ -75,7 +73,7 @@ def revision(
             "head": parents,
             "splice": splice,
             "branch_label": labels,
-            "version_path": _folder(alembic, branch, path),
+            "version_path": find_folder(alembic, branch, path),
             "rev_id": new_id(alembic, script.ids),
             "depends_on": depends or None,
         },
@@ -126,64 +124,9 @@ def merge(
             revid=new_id(alembic, script.ids_on_disk()),
             message=message,
             head=ids,
-            branch_labels=_labels(label) or None,
+            branch_labels=check_labels(label) or None,
             config=alembic.config,
         )
-
-
-def new_id(alembic: Facade, taken: t.Collection[str]) -> str:
-    """An id that no revision has.
-
-    :param alembic: The extension, whose ``rev_id`` may be the user's.
-    :param taken: The ids that exist.
-    :return: The new id.
-    :raises HistoryError: If ``rev_id`` gives the same id again, or something else.
-    """
-    tried: set[str] = set()
-
-    while True:
-        id_ = alembic.rev_id()
-
-        if not is_id(id_):
-            raise HistoryError(
-                f"rev_id() returned {id_!r}, which can't be an id.",
-                hint="An id is a str of letters, digits, '_' and '.'.",
-            )
-
-        if id_ not in taken:
-            return id_
-
-        if id_ in tried:
-            raise HistoryError(
-                f"rev_id() returned '{id_}', which is the id of another revision.",
-                hint="Let it return a new id at each call.",
-            )
-
-        tried.add(id_)
-
-
-def check_message(message: str) -> str:
-    """Check that a message can be written to a file and shown.
-
-    :param message: As the user gave it.
-    :return: The same message.
-    :raises TargetError: If it is empty, or no valid text.
-    """
-    if not isinstance(message, str) or not message.strip():
-        raise TargetError(
-            "The message is empty.",
-            target=str(message),
-            hint='Say what the revision does: flask db revision "add email".',
-        )
-
-    try:
-        message.encode()
-    except UnicodeEncodeError as error:
-        raise TargetError(
-            f"The message is not valid text: {message!r}.", target=repr(message)
-        ) from error
-
-    return message
 
 
 class _Comparison:
@@ -285,103 +228,12 @@ def _write(
         return list(context.generate_scripts())
 
 
-class _alembic_errors:
+@contextmanager
+def _alembic_errors(target: str) -> t.Iterator[None]:
     """Alembic's errors about what a new revision revises, in our words."""
-
-    def __init__(self, target: str) -> None:
-        self.target = target
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, tb: object) -> None:
-        if isinstance(error, CommandError) and not isinstance(error, FlaskAlembicError):
-            raise beyond(self.target, up=True, reason=str(error)) from error
-
-
-def _labels(label: Labels) -> list[str]:
-    labels = [label] if isinstance(label, str) else list(label or ())
-
-    for item in labels:
-        _check_label(item)
-
-    return labels
-
-
-def _check_label(label: object) -> None:
-    if not is_label(label):
-        raise TargetError(
-            f"{label!r} can't be the label of a branch.",
-            target=str(label),
-            hint="A label is made of letters, digits, '_', '.' and '-'.",
-        )
-
-
-def _parents(
-    script: RevisionIndex, branch: str, parents: list[str], labels: list[str]
-) -> tuple[list[str], list[str]]:
-    """What a new revision revises, and its labels.
-
-    The first revision of an independent branch starts at base and bears the branch's
-    label; later ones go on at the branch's head.
-    """
-    if not branch:
-        return [resolve(text, script) for text in parents], labels
-
-    _check_label(branch)
-
-    if branch in script.labels:
-        named = [f"{branch}@{p}" if p in ("base", "head") else p for p in parents]
-        return [resolve(text, script) for text in named], labels
-
-    if branch == DEFAULT and (heads := _unlabelled_heads(script)):
-        # A history that another tool began knows no label "default": go on from it.
-        named = [
-            _only(heads, text) if text == "head" else resolve(text, script)
-            for text in parents
-        ]
-        return named, labels
-
-    if parents not in (["head"], ["base"]):
-        return [resolve(text, script) for text in parents], [branch, *labels]
-
-    return ["base"], [branch, *labels]
-
-
-def _unlabelled_heads(script: RevisionIndex) -> list[str]:
-    heads = script.get_revisions(script.get_heads())
-    return [head.revision for head in heads if not head.branch_labels]
-
-
-def _only(heads: list[str], text: str) -> str:
-    if len(heads) > 1:
-        raise MultipleHeadsError(
-            f"The new revision could revise any of {len(heads)} heads:"
-            f" {', '.join(sorted(heads))}.",
-            target=text,
-            heads=sorted(heads),
-            hint="Join them with 'flask db merge', or name one: --parent"
-            f" {sorted(heads)[0]}.",
-        )
-
-    return heads[0]
-
-
-def _folder(alembic: Facade, branch: str, path: str | Path | None) -> str:
-    settings = alembic.settings
-    script = alembic.script_directory
-
-    if path:
-        folder = settings.resolve(path)
-    else:
-        folder = settings.branch_folder(branch) or Path(script.dir)
-
-    if folder not in [Path(known) for known in script.version_locations]:
-        known = ", ".join(script.version_locations)
-        raise TargetError(
-            f"{folder} is not one of the version locations.",
-            target=str(path),
-            hint=f"They are {known}. Others belong in ALEMBIC['version_locations'].",
-        )
-
-    return str(folder)
+    try:
+        yield
+    except FlaskAlembicError:
+        raise
+    except CommandError as error:
+        raise beyond(target, up=True, reason=str(error)) from error

@@ -142,7 +142,7 @@ def _without_function(
             return RevisionFileError(
                 f"{name}: there is no function '{function}' in it.",
                 path=found.path,
-                hint=f"Write 'def {function}():', with 'pass' if nothing is to be done.",
+                hint=f"Write 'def {function}():', with 'pass' if it does nothing.",
             )
 
     raise error

@@ -1,0 +1,129 @@
+"""Settings become Alembic's config, and what the revisions are read by."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.util import asbool
+
+from .errors import ConfigurationError
+
+if t.TYPE_CHECKING:
+    from .settings import Settings
+
+_LOCATIONS: t.Final = "flask_alembic.version_locations"
+
+
+def make_config(settings: Settings, databases: t.Iterable[str] = ()) -> Config:
+    """Make Alembic's config of the settings.
+
+    :param settings: Where things are, and the options.
+    :param databases: Identifiers of the databases, if there are several. The multidb
+        template asks for them.
+    :return: A new config.
+    """
+    config = Config()
+    folders = [str(folder) for folder in settings.folders]
+    options = {
+        **settings.main_options,
+        "script_location": str(settings.script_location),
+        "version_locations": os.pathsep.join(folders),
+    }
+
+    if names := ", ".join(databases):
+        options["databases"] = names
+
+    for key, value in options.items():
+        config.set_main_option(key, _escape(value))
+
+    for section, items in settings.sections.items():
+        for key, value in items.items():
+            config.set_section_option(section, key, _escape(value))
+
+    # A path may hold the separator, so the list goes beside the joined string.
+    config.attributes[_LOCATIONS] = (options["version_locations"], folders)
+    return config
+
+
+def fingerprint(config: Config) -> object:
+    """What changes when the revisions have to be read again.
+
+    :param config: Where the files are.
+    :return: Something to compare by ``==``.
+    """
+    parser = config.file_config
+    options = {name: dict(parser.items(name, raw=True)) for name in parser.sections()}
+    recursive = flag(config, "recursive_version_locations")
+    return options, [_listing(Path(f), recursive) for f in version_locations(config)]
+
+
+def flag(config: Config, name: str) -> bool:
+    """An option that is on or off.
+
+    :param config: Alembic's config.
+    :param name: The option.
+    :return: Whether it is on.
+    """
+    return bool(asbool(config.get_main_option(name, "false")))
+
+
+def truncation(config: Config) -> int | None:
+    """How long the message may be in a file's name.
+
+    :param config: Alembic's config.
+    :return: Number of characters, or ``None`` for Alembic's default.
+    :raises ConfigurationError: If it is no number.
+    """
+    value = config.get_main_option("truncate_slug_length")
+
+    if value is not None and not re.fullmatch(r"\d+", value):
+        raise ConfigurationError(
+            f"ALEMBIC['truncate_slug_length'] = {value!r} must be a number.",
+            key="truncate_slug_length",
+            value=value,
+        )
+
+    return int(value) if value else None
+
+
+def _escape(value: str) -> str:
+    # ConfigParser interpolates percent signs. The user's mean themselves.
+    return value.replace("%", "%%")
+
+
+def version_locations(config: Config) -> list[str]:
+    """The folders that revisions are read from.
+
+    :param config: Alembic's config.
+    :return: Their paths.
+    """
+    joined = config.get_main_option("version_locations")
+    ours, folders = config.attributes.get(_LOCATIONS, (None, []))
+
+    if joined == ours:
+        return list(folders)
+
+    # A subclass changed the option: read it as Alembic does.
+    return list(config.get_version_locations_list() or ())
+
+
+def _listing(folder: Path, recursive: bool) -> list[tuple[str, int, int]]:
+    result = []
+
+    try:
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.is_dir():
+                    if recursive and entry.name != "__pycache__":
+                        result += _listing(Path(entry.path), recursive)
+                elif entry.name.endswith((".py", ".pyc")):
+                    stat = entry.stat(follow_symlinks=False)
+                    result.append((entry.path, stat.st_mtime_ns, stat.st_size))
+    except FileNotFoundError:
+        pass
+
+    return result
