@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from . import sqlite
 from .databases import redact
+from .databases import safe_url
 from .errors import ConnectionFailed
 from .errors import FlaskAlembicError
 
@@ -104,7 +105,7 @@ def _connect(database: Database) -> sa.Connection:
     try:
         return database.engine.connect()
     except OperationalError as error:
-        url = database.engine.url.render_as_string(hide_password=True)
+        url = safe_url(database.engine)
         reason = redact(str(error.orig).strip(), database.engine)
         raise ConnectionFailed(
             f"Can't connect to the database '{database.name}' at {url}: {reason}",

@@ -137,18 +137,41 @@ def find_databases(
     }
 
 
+def safe_url(engine: sa.Engine) -> str:
+    """The URL of an engine, as it can be shown.
+
+    :param engine: Any engine.
+    :return: Its URL, without what is secret.
+    """
+    return redact(engine.url.render_as_string(hide_password=True), engine)
+
+
 def redact(text: str, engine: sa.Engine) -> str:
-    """Take the password out of a text.
+    """Take what is secret out of a text.
 
     :param text: Such as a driver's message.
     :param engine: The engine whose password it may hold.
     :return: The text, with ``***`` in its place.
     """
-    if password := engine.url.password:
-        for secret in {str(password), quote(str(password), safe="")}:
-            text = text.replace(secret, "***")
+    for secret in sorted(_secrets(engine.url), key=len, reverse=True):
+        text = text.replace(secret, "***")
 
     return text
+
+
+def _secrets(url: sa.URL) -> set[str]:
+    found = [str(url.password or "")]
+    # A password with a bare "@" in it is read as a part of the host.
+    found += [(url.host or "").rpartition("@")[0]]
+    found += [
+        item
+        for key, value in url.query.items()
+        if "passw" in key.lower()
+        for item in ([value] if isinstance(value, str) else value)
+    ]
+    written = {form for item in found for form in (item, quote(item, safe=""))}
+    # What is in the open anyway is no secret: "postgres" may be user and password.
+    return written - {"", url.username, url.database}
 
 
 def _named(value: object) -> dict[str, t.Any]:

@@ -259,8 +259,8 @@ class MigrationFailed(FlaskAlembicError):
     :param path: The revision's file.
     :param applied: The steps that were committed before it, oldest first.
     :param standing: For each database the ids that it stands at now.
-    :param partial: The databases that can't roll back DDL and had begun this
-        revision: statements of it may have taken effect.
+    :param kept: The statements of this revision that took effect on the database and
+        could not be rolled back, without their parameters.
     :param hint: The cure.
 
     .. versionadded:: 4.0
@@ -275,7 +275,7 @@ class MigrationFailed(FlaskAlembicError):
         path: str | None,
         applied: t.Sequence[AppliedStep] = (),
         standing: t.Mapping[str, tuple[str, ...]] | None = None,
-        partial: t.Sequence[str] = (),
+        kept: t.Sequence[str] = (),
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
@@ -284,7 +284,7 @@ class MigrationFailed(FlaskAlembicError):
         self.path: str | None = path
         self.applied: tuple[AppliedStep, ...] = tuple(applied)
         self.standing: dict[str, tuple[str, ...]] = dict(standing or {})
-        self.partial: tuple[str, ...] = tuple(partial)
+        self.kept: tuple[str, ...] = tuple(kept)
 
 
 class PartialCommitError(MigrationFailed):

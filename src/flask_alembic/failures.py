@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from .databases import redact
 from .errors import MigrationFailed
 from .errors import PartialCommitError
+from .revision_files import display
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -27,6 +28,7 @@ def migration_failed(
     contexts: Contexts,
     applied: t.Sequence[AppliedStep],
     standing: Standing,
+    kept: t.Sequence[str] = (),
 ) -> MigrationFailed:
     """Make the error for a revision that raised.
 
@@ -36,11 +38,11 @@ def migration_failed(
     :param contexts: The contexts of all databases.
     :param applied: What was committed before.
     :param standing: Where each database stands.
+    :param kept: The statements of this revision that can't be rolled back.
     :return: The error to raise.
     """
     name, path = _name_and_path(step)
     context = contexts[database]
-    is_partial = not context.impl.transactional_ddl
     return MigrationFailed(
         f"Revision {name} failed on the database '{database}': "
         f"{describe(error, context)}",
@@ -49,8 +51,8 @@ def migration_failed(
         path=path,
         applied=applied,
         standing=standing,
-        partial=(database,) if is_partial else (),
-        hint=_hint(error, database, context, path, standing, is_partial),
+        kept=kept,
+        hint=_hint(error, database, context, path, standing, kept),
     )
 
 
@@ -126,7 +128,7 @@ def _hint(
     context: MigrationContext,
     path: str | None,
     standing: Standing,
-    is_partial: bool,
+    kept: t.Sequence[str],
 ) -> str:
     if not standing.get(database) and "already exists" in str(error):
         return (
@@ -134,11 +136,24 @@ def _hint(
             " without migrations, run 'flask db stamp' with the revision they match."
         )
 
-    if is_partial:
+    file = "it"
+
+    if path is not None and context.script is not None:
+        file = display(path, context.script.dir)
+
+    if kept:
         return (
-            f"{context.dialect.name} can't roll back DDL: what the revision did on"
-            f" '{database}' before it failed is still there. Undo that by hand, mend"
-            f" {path} and run the same command again."
+            f"{_product(context)} can't roll back DDL. Undo by hand what was kept, mend"
+            f" {file} and run the same command again."
         )
 
-    return f"Nothing of this revision was kept. Mend {path} and run it again."
+    return f"Nothing of this revision was kept. Mend {file} and run it again."
+
+
+def _product(context: MigrationContext) -> str:
+    is_mariadb = getattr(context.dialect, "is_mariadb", False)
+    return (
+        "MariaDB"
+        if is_mariadb
+        else {"mysql": "MySQL"}.get(context.dialect.name, context.dialect.name)
+    )

@@ -6,6 +6,7 @@ import inspect
 import threading
 import time
 import typing as t
+from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -18,6 +19,8 @@ from .databases import default_name
 from .databases import identifier
 from .failures import commit_failed
 from .failures import migration_failed
+from .kept import kept_of
+from .kept import statements_of
 from .reports import AppliedStep
 from .reports import Direction
 from .reports import MigrationReport
@@ -63,6 +66,7 @@ class _Run:
     applied: list[AppliedStep] = field(default_factory=list)
     standing: dict[str, tuple[str, ...]] = field(default_factory=dict)
     maintainers: dict[str, HeadMaintainer] = field(default_factory=dict)
+    statements: list[str] = field(default_factory=list)
 
     def execute(self, work: Work) -> MigrationReport:
         steps = {name: self.ask(name, work) for name in self.contexts}
@@ -128,7 +132,13 @@ class _Run:
                     raise
 
                 raise migration_failed(
-                    error, step, name, self.contexts, self.applied, self.standing
+                    error,
+                    step,
+                    name,
+                    self.contexts,
+                    self.applied,
+                    self.standing,
+                    kept_of(self.statements),
                 ) from error
 
         self.commit_all(step, begun, done)
@@ -140,8 +150,9 @@ class _Run:
         if not maintainer.heads:
             alembic_internals.ensure_version_table(context)
 
-        with alembic_internals.op_proxy(Operations(context)):
-            self.call(name, step)
+        with self.noting_statements(context):
+            with alembic_internals.op_proxy(Operations(context)):
+                self.call(name, step)
 
         maintainer.update_to_step(t.cast(t.Any, step))
 
@@ -160,6 +171,18 @@ class _Run:
             message=step.doc or "",
             seconds=time.perf_counter() - started,
         )
+
+    @contextmanager
+    def noting_statements(self, context: MigrationContext) -> t.Iterator[None]:
+        """Where DDL can't be rolled back, an error tells what stays."""
+        self.statements = []
+
+        if context.impl.transactional_ddl or context.connection is None:
+            yield
+            return
+
+        with statements_of(context.connection) as self.statements:
+            yield
 
     def call(self, name: str, step: MigrationStep) -> None:
         """Call ``upgrade`` or ``downgrade`` as it wants to be called.

@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
     from ..extension import Alembic
 
 _SQL_LENGTH: t.Final = 500
+_PACKAGE: t.Final = str(Path(__file__).parent.parent)
 
 
 class ToldError(click.ClickException):
@@ -139,8 +140,13 @@ def _own_frames(error: MigrationFailed) -> str:
     if start is None:
         return ""
 
-    own = [frame for frame in frames[start:] if "site-packages" not in frame.filename]
+    own = [frame for frame in frames[start:] if not _is_of_library(frame.filename)]
     return "Traceback (most recent call last):\n" + "".join(traceback.format_list(own))
+
+
+def _is_of_library(filename: str) -> bool:
+    # Alembic makes its functions of strings: "<string>".
+    return "site-packages" in filename or filename.startswith(("<", _PACKAGE))
 
 
 def _tell_applied(error: MigrationFailed) -> None:
@@ -150,8 +156,13 @@ def _tell_applied(error: MigrationFailed) -> None:
         click.echo(line)
 
     for database, ids in error.standing.items():
-        partly = " (and a part of the failed one)" if database in error.partial else ""
-        click.echo(f"{database} is at {text.joined(ids)}{partly}.")
+        click.echo(f"{database} is at {text.joined(ids)}.", err=True)
+
+    if error.kept:
+        click.echo(f"Kept on {error.database} of {error.revision}:", err=True)
+
+    for statement in error.kept:
+        click.echo(f"  {text.shorten(statement, _SQL_LENGTH)}", err=True)
 
 
 def _without_secrets(message: str, alembic: Alembic) -> str:
