@@ -24,6 +24,7 @@ class OpenConnection:
 
     connection: sa.Connection
     is_external: bool
+    is_pooled: bool = True
     restore: t.Callable[[], None] | None = None
 
     @property
@@ -52,15 +53,15 @@ def open_connection(database: Database, *, keep_pooled: bool) -> OpenConnection:
         # An event hook of the engine's has set something up. It is to last.
         connection.commit()
 
-    if not keep_pooled and not sqlite.pool_is_database(database.engine):
-        connection.detach()
-
+    is_pooled = keep_pooled or sqlite.pool_is_database(database.engine)
     restore = None
 
     if sqlite.is_sqlite(database.engine):
         restore = sqlite.begin_explicitly(connection)
 
-    return OpenConnection(connection, is_external=False, restore=restore)
+    return OpenConnection(
+        connection, is_external=False, is_pooled=is_pooled, restore=restore
+    )
 
 
 def end_transaction(opened: OpenConnection, *, commit: bool) -> None:
@@ -71,6 +72,11 @@ def end_transaction(opened: OpenConnection, *, commit: bool) -> None:
     """
     if opened.has_work:
         if commit:
+            # PostgreSQL answers a commit after a failed statement by rolling back, and
+            # says nothing. It refuses any other statement.
+            if opened.connection.dialect.name == "postgresql":
+                opened.connection.exec_driver_sql("SELECT 1")
+
             opened.connection.commit()
         else:
             opened.connection.rollback()
@@ -90,6 +96,11 @@ def close_connection(opened: OpenConnection, *, commit: bool = False) -> None:
     finally:
         if opened.restore is not None and not opened.connection.invalidated:
             opened.restore()
+
+        # Not earlier: a detached connection can't change its isolation level, as
+        # autocommit_block() does.
+        if not opened.is_pooled and not opened.connection.invalidated:
+            opened.connection.detach()
 
         opened.connection.close()
 

@@ -15,8 +15,10 @@ from flask import has_request_context
 from . import folders
 from . import operations
 from .databases import Database
+from .databases import Engines
 from .databases import find_databases
 from .databases import identifier
+from .databases import Metadatas
 from .databases import read_engines
 from .databases import read_metadatas
 from .reports import CheckReport
@@ -45,12 +47,15 @@ if t.TYPE_CHECKING:
     from .environment import Environment
     from .scripts import RevisionIndex
 
-    Metadatas = (
-        sa.MetaData
-        | t.Collection[sa.MetaData]
-        | t.Mapping[str | None, sa.MetaData | t.Collection[sa.MetaData]]
+    OneOrMore = sa.MetaData | t.Collection[sa.MetaData]
+    # Two mappings, because the keys of a dict are invariant: a dict[str, ...] is no
+    # Mapping[str | None, ...].
+    MetadatasArgument = (
+        OneOrMore | t.Mapping[str, OneOrMore] | t.Mapping[str | None, OneOrMore]
     )
-    Engines = sa.Engine | t.Mapping[str | None, sa.Engine]
+    EnginesArgument = (
+        sa.Engine | t.Mapping[str, sa.Engine] | t.Mapping[str | None, sa.Engine]
+    )
     Labels = str | t.Sequence[str] | None
     Work = t.Callable[
         [tuple[str, ...], MigrationContext], t.Iterable[MigrationStep] | None
@@ -87,13 +92,13 @@ class Alembic:
         *,
         run_mkdir: bool = True,
         command_name: str = "db",
-        metadatas: Metadatas | None = None,
-        engines: Engines | None = None,
+        metadatas: MetadatasArgument | None = None,
+        engines: EnginesArgument | None = None,
     ) -> None:
         self.run_mkdir: bool = run_mkdir
         self.command_name: str = command_name
-        self.metadatas = read_metadatas(metadatas)
-        self.engines = read_engines(engines)
+        self.metadatas: Metadatas = read_metadatas(metadatas)
+        self.engines: Engines = read_engines(engines)
         self._states: WeakKeyDictionary[Flask, AppState] = WeakKeyDictionary()
 
         if app is not None:

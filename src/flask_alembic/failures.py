@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
+from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
@@ -10,6 +12,8 @@ from .databases import redact
 from .errors import MigrationFailed
 from .errors import PartialCommitError
 from .revision_files import display
+from .steps import step_name
+from .steps import step_script
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -17,80 +21,71 @@ if t.TYPE_CHECKING:
 
     from .reports import AppliedStep
 
-Contexts = t.Mapping[str, "MigrationContext"]
-Standing = t.Mapping[str, tuple[str, ...]]
+_HIDDEN: t.Final = "***"
+
+# MySQL and MariaDB quote what is in the rows: Duplicate entry 'x' for key 'y'.
+_ROW_DATA: t.Final = re.compile(r"(?<=(?:entry|alue:) )'.*?'(?= for )", re.DOTALL)
+
+# A shorter parameter is found in any text.
+_SHORTEST: t.Final = 3
 
 
-def migration_failed(
-    error: Exception,
-    step: MigrationStep,
-    database: str,
-    contexts: Contexts,
-    applied: t.Sequence[AppliedStep],
-    standing: Standing,
-    kept: t.Sequence[str] = (),
-) -> MigrationFailed:
+@dataclass(frozen=True)
+class Failure:
+    """What is known of a failure when the databases have been rolled back."""
+
+    error: BaseException
+    step: MigrationStep
+    database: str
+    context: MigrationContext
+    applied: t.Sequence[AppliedStep]
+    standing: t.Mapping[str, tuple[str, ...]]
+    have_it: t.Sequence[str] = ()
+    kept: t.Sequence[str] = ()
+
+    @property
+    def revision(self) -> str:
+        """The id of the revision; for a stamp, where it leads."""
+        return step_name(self.step)
+
+    @property
+    def path(self) -> str | None:
+        """The file of the revision. A stamp has none."""
+        script = step_script(self.step)
+        return None if script is None else script.path
+
+
+def migration_failed(failure: Failure) -> MigrationFailed:
     """Make the error for a revision that raised.
 
-    :param error: What it raised.
-    :param step: The step that failed.
-    :param database: The database that it failed on.
-    :param contexts: The contexts of all databases.
-    :param applied: What was committed before.
-    :param standing: Where each database stands.
-    :param kept: The statements of this revision that can't be rolled back.
+    :param failure: What is known.
     :return: The error to raise.
     """
-    name, path = _name_and_path(step)
-    context = contexts[database]
+    reason = describe(failure.error, failure.context)
     return MigrationFailed(
-        f"Revision {name} failed on the database '{database}': "
-        f"{describe(error, context)}",
-        database=database,
-        revision=name,
-        path=path,
-        applied=applied,
-        standing=standing,
-        kept=kept,
-        hint=_hint(error, database, context, path, standing, kept),
+        f"Revision {failure.revision} failed on the database '{failure.database}':"
+        f" {reason}",
+        hint=_hint(failure),
+        **_data(failure),
     )
 
 
-def commit_failed(
-    error: Exception,
-    step: MigrationStep,
-    database: str,
-    databases: t.Sequence[str],
-    contexts: Contexts,
-    applied: t.Sequence[AppliedStep],
-    standing: Standing,
-) -> MigrationFailed:
+def commit_failed(failure: Failure) -> MigrationFailed:
     """Make the error for a revision that ran and could not be committed everywhere.
 
-    :param error: What the commit raised.
-    :param step: The step.
-    :param database: The database whose commit failed.
-    :param databases: The databases that the step ran on, in the order of committing.
-    :param contexts: The contexts of all databases.
-    :param applied: What was committed before.
-    :param standing: Where each database stands.
+    :param failure: What is known.
     :return: The error to raise.
     """
-    name, path = _name_and_path(step)
-    have = ", ".join(f"'{item}'" for item in databases[: databases.index(database)])
+    if not failure.have_it:
+        return migration_failed(failure)
 
-    if not have:
-        return migration_failed(error, step, database, contexts, applied, standing)
-
+    have = ", ".join(f"'{name}'" for name in failure.have_it)
+    reason = describe(failure.error, failure.context)
     return PartialCommitError(
-        f"Revision {name} was committed on {have}, but the commit on '{database}'"
-        f" failed: {describe(error, contexts[database])}",
-        database=database,
-        revision=name,
-        path=path,
-        applied=applied,
-        standing=standing,
+        f"Revision {failure.revision} was committed on {have}, but the commit on"
+        f" '{failure.database}' failed: {reason}",
         hint="Mend the cause and run the same command again: it completes the others.",
+        **_data(failure),
     )
 
 
@@ -102,10 +97,9 @@ def describe(error: BaseException, context: MigrationContext | None = None) -> s
     :return: What the driver said, or the type and the text.
     """
     if isinstance(error, DBAPIError) and error.orig is not None:
-        text = " ".join(str(error.orig).split())
-        kind = type(error.orig).__name__
+        kind, text = type(error.orig).__name__, _without_rows(error)
     else:
-        text, kind = str(error), type(error).__name__
+        kind, text = type(error).__name__, "" if error.args == (None,) else str(error)
 
     if context is not None and context.connection is not None:
         text = redact(text, context.connection.engine)
@@ -113,47 +107,90 @@ def describe(error: BaseException, context: MigrationContext | None = None) -> s
     return f"{kind}: {text}" if text else kind
 
 
-def _name_and_path(step: MigrationStep) -> tuple[str, str | None]:
-    script = getattr(step, "revision", None)
+def _without_rows(error: DBAPIError) -> str:
+    # The first line is the sentence. PostgreSQL's others quote rows.
+    text = next(iter(str(error.orig).strip().splitlines()), "")
+    text = _ROW_DATA.sub(f"'{_HIDDEN}'", text)
 
-    if script is None:
-        return ", ".join(step.to_revisions_no_deps) or "base", None
+    for value in _texts(error.params):
+        text = text.replace(value, _HIDDEN)
 
-    return str(script.revision), str(script.path)
+    return text
 
 
-def _hint(
-    error: Exception,
-    database: str,
-    context: MigrationContext,
-    path: str | None,
-    standing: Standing,
-    kept: t.Sequence[str],
-) -> str:
-    if not standing.get(database) and "already exists" in str(error):
+def _texts(parameters: object) -> t.Iterator[str]:
+    if isinstance(parameters, str):
+        if len(parameters) >= _SHORTEST:
+            yield parameters
+    elif isinstance(parameters, t.Mapping):
+        yield from _texts(list(parameters.values()))
+    elif isinstance(parameters, (list, tuple)):
+        for item in parameters:
+            yield from _texts(item)
+
+
+def _data(failure: Failure) -> dict[str, t.Any]:
+    return {
+        "database": failure.database,
+        "revision": failure.revision,
+        "path": failure.path,
+        "applied": failure.applied,
+        "standing": failure.standing,
+        "kept": failure.kept,
+    }
+
+
+def _hint(failure: Failure) -> str:
+    place = _what_to_mend(failure)
+    database = failure.database
+
+    if failure.kept:
+        why = f"{_product(failure.context)} can't roll back DDL."
+
+        if failure.context.impl.transactional_ddl:
+            why = "What ran in autocommit_block(), and before it, can't be rolled back."
+
+        return (
+            f"{why} Undo by hand what was kept, mend {place} and run the same command"
+            " again."
+        )
+
+    if not failure.standing.get(database) and "already exists" in str(failure.error):
         return (
             f"The database '{database}' has tables but no revision. If they were made"
             " without migrations, run 'flask db stamp' with the revision they match."
         )
 
-    file = "it"
-
-    if path is not None and context.script is not None:
-        file = display(path, context.script.dir)
-
-    if kept:
+    if failure.have_it:
+        have = ", ".join(f"'{name}'" for name in failure.have_it)
+        verb = "has" if len(failure.have_it) == 1 else "have"
         return (
-            f"{_product(context)} can't roll back DDL. Undo by hand what was kept, mend"
-            f" {file} and run the same command again."
+            f"Nothing of this revision was kept on '{database}', but {have} {verb} it."
+            f" Mend {place} and run the same command again: it completes the others."
         )
 
-    return f"Nothing of this revision was kept. Mend {file} and run it again."
+    again = "run the same command again" if place == _CAUSE else "run it again"
+    return f"Nothing of this revision was kept. Mend {place} and {again}."
+
+
+_CAUSE: t.Final = "the cause"
+
+
+def _what_to_mend(failure: Failure) -> str:
+    """The file, if the exception came out of it."""
+    traceback = failure.error.__traceback__
+
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == failure.path:
+            script = failure.context.script
+            return display(failure.path, script.dir) if script else failure.path
+        traceback = traceback.tb_next
+
+    return _CAUSE
 
 
 def _product(context: MigrationContext) -> str:
-    is_mariadb = getattr(context.dialect, "is_mariadb", False)
-    return (
-        "MariaDB"
-        if is_mariadb
-        else {"mysql": "MySQL"}.get(context.dialect.name, context.dialect.name)
-    )
+    if getattr(context.dialect, "is_mariadb", False):
+        return "MariaDB"
+
+    return "MySQL" if context.dialect.name == "mysql" else context.dialect.name

@@ -1,4 +1,4 @@
-"""What a failed revision leaves behind on a database that can't roll back DDL."""
+"""What a failed revision leaves behind: the statements that can't be rolled back."""
 
 from __future__ import annotations
 
@@ -11,46 +11,74 @@ from sqlalchemy import event
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
+_COMMENTS: t.Final = r"(?:\s|--[^\n]*\n|#[^\n]*\n|/\*.*?\*/)*"
+
 # MariaDB and MySQL commit before and after these, and so all that ran before them.
 # https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/
 _COMMITS: t.Final = re.compile(
-    r"\s*(?:alter|analyze|create|drop|grant|optimize|rename|revoke|truncate)\b",
-    re.IGNORECASE,
+    _COMMENTS
+    + r"(?:alter|analyze|create|drop|grant|optimize|rename|revoke|truncate)\b",
+    re.IGNORECASE | re.DOTALL,
 )
 _READS: t.Final = re.compile(
-    r"\s*(?:desc|describe|explain|select|show)\b", re.IGNORECASE
+    _COMMENTS + r"(?:desc|describe|explain|pragma|select|set|show)\b",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
-@contextmanager
-def statements_of(connection: sa.Connection) -> t.Iterator[list[str]]:
-    """Note the statements that succeed on a connection for a while.
+class StatementLog:
+    """The statements that ran on one connection.
 
-    :param connection: The connection.
-    :return: A list that they are added to, without their parameters.
+    :param rolls_back_ddl: Whether the database can.
     """
-    statements: list[str] = []
 
-    def note(conn: t.Any, cursor: t.Any, statement: str, *args: t.Any) -> None:
+    def __init__(self, *, rolls_back_ddl: bool) -> None:
+        self._rolls_back_ddl = rolls_back_ddl
+        self._statements: list[str] = []
+        self._kept = 0
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The statements that last, if what is open is rolled back now."""
+        return tuple(self._statements[: self._kept])
+
+    @contextmanager
+    def listening(self, connection: sa.Connection) -> t.Iterator[None]:
+        """Note what runs on a connection for a while.
+
+        :param connection: The connection.
+        """
+        listeners: dict[str, t.Callable[..., t.Any]] = {
+            "before_cursor_execute": self._before,
+            "after_cursor_execute": self._after,
+            "commit": self._commit,
+        }
+
+        for name, listener in listeners.items():
+            event.listen(connection, name, listener)
+
+        try:
+            yield
+        finally:
+            for name, listener in listeners.items():
+                event.remove(connection, name, listener)
+
+    def _before(
+        self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
+    ) -> None:
+        # The commit before the statement stays, whether or not the statement fails.
+        self._commit_implicitly(statement)
+
+    def _after(
+        self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
+    ) -> None:
         if not _READS.match(statement):
-            statements.append(" ".join(statement.split()))
+            self._statements.append(" ".join(statement.split()))
+            self._commit_implicitly(statement)
 
-    event.listen(connection, "after_cursor_execute", note)
+    def _commit(self, connection: t.Any) -> None:
+        self._kept = len(self._statements)
 
-    try:
-        yield statements
-    finally:
-        event.remove(connection, "after_cursor_execute", note)
-
-
-def kept_of(statements: t.Sequence[str]) -> tuple[str, ...]:
-    """Which statements last, if what is open is rolled back now.
-
-    :param statements: What ran in a transaction, in order.
-    :return: All up to the last one that commits by itself.
-    """
-    last = max(
-        (i for i, sql in enumerate(statements, start=1) if _COMMITS.match(sql)),
-        default=0,
-    )
-    return tuple(statements[:last])
+    def _commit_implicitly(self, statement: str) -> None:
+        if not self._rolls_back_ddl and _COMMITS.match(statement):
+            self._kept = len(self._statements)

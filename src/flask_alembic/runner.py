@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 import time
 import typing as t
 from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -18,13 +18,16 @@ from .alembic_internals import LogicalTransaction
 from .databases import default_name
 from .databases import identifier
 from .failures import commit_failed
+from .failures import Failure
 from .failures import migration_failed
-from .kept import kept_of
-from .kept import statements_of
+from .kept import StatementLog
 from .reports import AppliedStep
-from .reports import Direction
 from .reports import MigrationReport
 from .rounds import in_step
+from .steps import call_step
+from .steps import step_direction
+from .steps import step_name
+from .steps import StepKey
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import HeadMaintainer
@@ -66,11 +69,11 @@ class _Run:
     applied: list[AppliedStep] = field(default_factory=list)
     standing: dict[str, tuple[str, ...]] = field(default_factory=dict)
     maintainers: dict[str, HeadMaintainer] = field(default_factory=dict)
-    statements: list[str] = field(default_factory=list)
+    round: _Round = field(init=False)
 
     def execute(self, work: Work) -> MigrationReport:
         steps = {name: self.ask(name, work) for name in self.contexts}
-        queues = {name: [_Key(step) for step in s] for name, s in steps.items()}
+        queues = {name: [StepKey(step) for step in s] for name, s in steps.items()}
         rounds = in_step(queues)
 
         try:
@@ -111,37 +114,32 @@ class _Run:
 
     def run_round(self, step: MigrationStep, names: list[str]) -> None:
         """Run one revision on the databases that need it, and commit it on all."""
-        begun: dict[str, LogicalTransaction | None] = {}
-        done: list[AppliedStep] = []
+        self.round = _Round(step)
 
         for name in names:
             context = self.contexts[name]
 
             try:
-                begun[name] = alembic_internals.begin_transaction(context)
-                done.append(self.apply(name, step))
+                self.round.begun[name] = alembic_internals.begin_transaction(context)
+                self.round.done[name] = self.apply(name, step)
 
-                if not context.impl.transactional_ddl:
-                    # Its DDL took effect, so its version has to as well: a rerun
-                    # would do it again otherwise.
-                    self.commit(name, begun, done)
-            except BaseException as error:
-                _roll_back(begun)
+                if len(names) > 1:
+                    _check_deferred(context)
+            # SystemExit too: a revision that calls sys.exit() has failed.
+            except (Exception, SystemExit) as error:
+                self.roll_back()
+                raise migration_failed(self.failure(name, error)) from error
+            except BaseException:
+                self.roll_back()
+                raise
 
-                if not isinstance(error, Exception):
-                    raise
+            if not context.impl.transactional_ddl:
+                # Its DDL took effect, so its version has to as well: a rerun would do
+                # it again otherwise.
+                self.commit(name)
 
-                raise migration_failed(
-                    error,
-                    step,
-                    name,
-                    self.contexts,
-                    self.applied,
-                    self.standing,
-                    kept_of(self.statements),
-                ) from error
-
-        self.commit_all(step, begun, done)
+        for name in list(self.round.begun):
+            self.commit(name)
 
     def apply(self, name: str, step: MigrationStep) -> AppliedStep:
         context, maintainer = self.contexts[name], self.maintainers[name]
@@ -150,9 +148,15 @@ class _Run:
         if not maintainer.heads:
             alembic_internals.ensure_version_table(context)
 
-        with self.noting_statements(context):
+        with self.logging_statements(context):
             with alembic_internals.op_proxy(Operations(context)):
-                self.call(name, step)
+                call_step(
+                    step,
+                    self.kwargs,
+                    engine_name=identifier(name),
+                    is_default=name == default_name(self.contexts),
+                    several=len(self.contexts) > 1,
+                )
 
         maintainer.update_to_step(t.cast(t.Any, step))
 
@@ -167,137 +171,67 @@ class _Run:
         return AppliedStep(
             database=name,
             revision=step_name(step),
-            direction=_direction(step),
+            direction=step_direction(step),
             message=step.doc or "",
             seconds=time.perf_counter() - started,
         )
 
     @contextmanager
-    def noting_statements(self, context: MigrationContext) -> t.Iterator[None]:
-        """Where DDL can't be rolled back, an error tells what stays."""
-        self.statements = []
+    def logging_statements(self, context: MigrationContext) -> t.Iterator[None]:
+        """An error tells which statements could not be rolled back."""
+        self.round.log = StatementLog(rolls_back_ddl=context.impl.transactional_ddl)
 
-        if context.impl.transactional_ddl or context.connection is None:
+        if context.connection is None:
             yield
-            return
+        else:
+            with self.round.log.listening(context.connection):
+                yield
 
-        with statements_of(context.connection) as self.statements:
-            yield
-
-    def call(self, name: str, step: MigrationStep) -> None:
-        """Call ``upgrade`` or ``downgrade`` as it wants to be called.
-
-        A revision for several databases takes ``engine_name``, and has a function for
-        each database that it knows. One for a single database was written before the
-        others came, and is for the default one.
-        """
-        function = step.migration_fn
-        parameters = inspect.signature(function).parameters
-        any_name = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        engine_name = identifier(name)
-
-        if "engine_name" in parameters or (any_name and len(self.contexts) > 1):
-            if _knows(function, engine_name):
-                function(**{**self.kwargs, "engine_name": engine_name})
-        elif name == default_name(self.contexts):
-            function(**self.kwargs)
-
-    def commit_all(
-        self,
-        step: MigrationStep,
-        begun: dict[str, LogicalTransaction | None],
-        done: list[AppliedStep],
-    ) -> None:
-        names = list(begun)
-
+    def commit(self, name: str) -> None:
         try:
-            if len(names) > 1:
-                self.check_deferred(names)
+            if transaction := self.round.begun.pop(name):
+                transaction.commit()
         except Exception as error:
-            _roll_back(begun)
-            raise migration_failed(
-                error, step, names[0], self.contexts, self.applied, self.standing
-            ) from error
+            self.roll_back()
+            raise commit_failed(self.failure(name, error)) from error
 
-        for name in names:
-            try:
-                self.commit(name, begun, done)
-            except Exception as error:
-                _roll_back(begun)
-                raise commit_failed(
-                    error, step, name, names, self.contexts, self.applied, self.standing
-                ) from error
+        self.applied.append(self.round.done[name])
+        self.round.have_it.append(name)
+        self.standing[name] = tuple(sorted(self.maintainers[name].heads))
 
-    def commit(
-        self,
-        name: str,
-        begun: dict[str, LogicalTransaction | None],
-        done: list[AppliedStep],
-    ) -> None:
-        if transaction := begun.pop(name, None):
-            transaction.commit()
-
-        for applied in [applied for applied in done if applied.database == name]:
-            done.remove(applied)
-            self.applied.append(applied)
-            self.standing[name] = tuple(sorted(self.maintainers[name].heads))
-
-    def check_deferred(self, names: list[str]) -> None:
-        """Let deferred constraints fail now, while every database can roll back."""
-        for name in names:
-            context = self.contexts[name]
-
-            if context.dialect.name == "postgresql" and context.connection is not None:
-                context.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
-
-
-class _Key:
-    """A step, equal to the same step of another database."""
-
-    def __init__(self, step: MigrationStep) -> None:
-        self.step = step
-        self.identity = (type(step), step_name(step), step.is_upgrade)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.identity == other.identity
-
-    def __hash__(self) -> int:
-        return hash(self.identity)
-
-
-def step_name(step: MigrationStep) -> str:
-    """What a step is called: the id of its revision, or where a stamp leads.
-
-    :param step: A step.
-    :return: The id; for a stamp the ids, joined by a comma, or ``base``.
-    """
-    if (script := getattr(step, "revision", None)) is not None:
-        return str(script.revision)
-
-    return ", ".join(step.to_revisions_no_deps) or "base"
-
-
-def _direction(step: MigrationStep) -> Direction:
-    if not hasattr(step, "revision"):
-        return "stamp"
-
-    return "upgrade" if step.is_upgrade else "downgrade"
-
-
-def _knows(function: t.Callable[..., t.Any], engine_name: str) -> bool:
-    """Whether a revision for several databases was written when this one was there."""
-    names = getattr(function, "__globals__", {})
-    prefix = f"{function.__name__}_"
-    others = [name for name in names if name.startswith(prefix)]
-    return not others or f"{prefix}{engine_name}" in names
-
-
-def _roll_back(begun: dict[str, LogicalTransaction | None]) -> None:
-    for name in reversed(list(begun)):
-        if transaction := begun.pop(name):
-            try:
-                transaction.rollback()
-            except Exception:  # noqa: S110, BLE001
-                # The connection is gone, and so the server has rolled back. What is
+    def roll_back(self) -> None:
+        for name in reversed(list(self.round.begun)):
+            if transaction := self.round.begun.pop(name):
+                # If the connection is gone the server has rolled back, and what is
                 # worth telling is why we got here.
-                pass
+                with suppress(Exception):
+                    transaction.rollback()
+
+    def failure(self, name: str, error: BaseException) -> Failure:
+        return Failure(
+            error,
+            self.round.step,
+            name,
+            self.contexts[name],
+            tuple(self.applied),
+            dict(self.standing),
+            tuple(self.round.have_it),
+            self.round.log.kept,
+        )
+
+
+@dataclass
+class _Round:
+    """One revision on its way over the databases."""
+
+    step: MigrationStep
+    begun: dict[str, LogicalTransaction | None] = field(default_factory=dict)
+    done: dict[str, AppliedStep] = field(default_factory=dict)
+    have_it: list[str] = field(default_factory=list)
+    log: StatementLog = field(default_factory=lambda: StatementLog(rolls_back_ddl=True))
+
+
+def _check_deferred(context: MigrationContext) -> None:
+    """Let deferred constraints fail now, while every database can roll back."""
+    if context.dialect.name == "postgresql" and context.connection is not None:
+        context.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")

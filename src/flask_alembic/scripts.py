@@ -5,16 +5,19 @@ new ones. Nothing here knows of databases.
 from __future__ import annotations
 
 import os
+import sys
 import typing as t
 from contextlib import contextmanager
 from pathlib import Path
 
 from alembic.config import Config
+from alembic.config import PostWriteHookConfig
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
 from alembic.script.revision import CycleDetected
 from alembic.script.revision import RevisionError
+from alembic.util import to_tuple
 
 from .alembic_config import flag
 from .alembic_config import truncation
@@ -47,6 +50,7 @@ class RevisionIndex(ScriptDirectory):
     def __init__(self, config: Config) -> None:
         location = config.get_main_option("script_location") or ""
         _check_folder(Path(location))
+        _prepend_sys_path(config)
         super().__init__(
             location,
             file_template=config.get_main_option("file_template", "%(rev)s_%(slug)s"),
@@ -59,67 +63,8 @@ class RevisionIndex(ScriptDirectory):
             messaging_opts={"quiet": True},
         )
         # Not given to Alembic, which tells on stdout that it runs one.
-        self.write_hooks = config.get_hooks_list()
+        self.write_hooks: list[PostWriteHookConfig] = config.get_hooks_list()
         self._check()
-
-    @property
-    def ids(self) -> list[str]:
-        """The ids of all revisions."""
-        return [revision.revision for revision in self._all()]
-
-    @property
-    def labels(self) -> set[str]:
-        """The labels of all branches."""
-        return {label for revision in self._all() for label in revision.branch_labels}
-
-    @property
-    def effective_heads(self) -> tuple[str, ...]:
-        """The ids that a database stands at after ``upgrade heads``: a head that
-        another revision depends on is not among them.
-        """
-        return tuple(script.revision for script in self.get_revisions("heads"))
-
-    def revision_files(self) -> t.Iterator[Path]:
-        """The files that are revisions, each once.
-
-        :return: Their paths. Other Python files beside them are left alone: an
-            ``env.py`` or a helper module is not run.
-        """
-        seen = set()
-
-        for location in self._version_locations:
-            for path in (
-                Script._list_py_dir(self, location) if location.exists() else ()
-            ):
-                real = path.resolve()
-
-                if real not in seen and looks_like_revision(path, self.sourceless):
-                    seen.add(real)
-                    yield path
-
-    def ids_on_disk(self) -> set[str]:
-        """The ids that the files have now, also those written since this was made."""
-        return {revision for p in self.revision_files() if (revision := read_id(p))}
-
-    @contextmanager
-    def writing(self) -> t.Iterator[None]:
-        """Keep other processes from writing revisions, so that an id is found free
-        and taken in one go. Where the system has no such lock it does nothing.
-        """
-        if fcntl is None:
-            yield
-            return
-
-        handle = os.open(self.dir, os.O_RDONLY)
-
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
-
-    def _all(self) -> t.Iterator[Script]:
-        yield from self.walk_revisions()
 
     def _check(self) -> None:
         try:
@@ -136,7 +81,7 @@ class RevisionIndex(ScriptDirectory):
     def _load_revisions(self) -> t.Iterator[Script]:
         scripts: dict[str, Script] = {}
 
-        for path in self.revision_files():
+        for path in revision_files(self):
             script = load_revision(path, display(path, self.dir))
 
             if other := scripts.get(script.revision):
@@ -159,7 +104,7 @@ class RevisionIndex(ScriptDirectory):
 
         for script in scripts.values():
             parents = set(script._versioned_down_revisions) - scripts.keys()
-            others = set(script.dependencies or ()) - scripts.keys() - labels
+            others = set(to_tuple(script.dependencies or ())) - scripts.keys() - labels
 
             for missing, verb in [
                 *((id_, "revises") for id_ in sorted(parents)),
@@ -171,21 +116,26 @@ class RevisionIndex(ScriptDirectory):
                     hint="Restore the file of that revision, or mend the id.",
                 )
 
+    def _rev_path(self, path: t.Any, *args: t.Any) -> Path:
+        """The path of a new file, which is asked before its folder is made."""
+        result = super()._rev_path(path, *args)
+
+        if not Path(os.path.normpath(result)).is_relative_to(os.path.normpath(path)):
+            raise ConfigurationError(
+                f"ALEMBIC['file_template'] = {self.file_template!r} leads out of the"
+                f" version location: {result}.",
+                key="file_template",
+                value=self.file_template,
+            )
+
+        return result
+
     def _generate_template(self, src: Path, dest: Path, **kw: t.Any) -> None:
         """Render a revision, check it, and only then put it in place."""
         if not src.exists():
             config: Config | None = kw.get("config")
             several = bool(config and config.get_main_option("databases"))
             src = packaged_template(several)
-
-        if not any(dest.is_relative_to(p) for p in self._version_locations):
-            raise ConfigurationError(
-                f"The file template '{self.file_template}' leads out of the version"
-                f" locations: {dest}.",
-                hint="Mend ALEMBIC['file_template'].",
-                key="file_template",
-                value=self.file_template,
-            )
 
         if dest.exists():
             raise HistoryError(
@@ -213,6 +163,58 @@ class RevisionIndex(ScriptDirectory):
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+
+
+def revision_files(script: ScriptDirectory) -> t.Iterator[Path]:
+    """The files that are revisions, each once.
+
+    :param script: Where they are.
+    :return: Their paths. Other Python files beside them are left alone: an ``env.py``
+        or a helper module is not run.
+    """
+    seen = set()
+
+    for location in script._version_locations:
+        for path in Script._list_py_dir(script, location) if location.exists() else ():
+            real = path.resolve()
+
+            if real not in seen and looks_like_revision(path, script.sourceless):
+                seen.add(real)
+                yield path
+
+
+def ids_on_disk(script: ScriptDirectory) -> set[str]:
+    """The ids that the files have now, also those written since they were loaded.
+
+    :param script: Where they are.
+    :return: The ids.
+    """
+    return {id_ for path in revision_files(script) if (id_ := read_id(path))}
+
+
+@contextmanager
+def writing(script: ScriptDirectory) -> t.Iterator[None]:
+    """Keep other processes from writing revisions, so that an id is found free and
+    taken in one go. Where the system has no such lock it does nothing.
+
+    :param script: Where they are.
+    """
+    if fcntl is None:
+        yield
+        return
+
+    handle = os.open(script.dir, os.O_RDONLY)
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _prepend_sys_path(config: Config) -> None:
+    paths = config.get_prepend_sys_paths_list() or []
+    sys.path[:0] = [path for path in paths if path not in sys.path]
 
 
 def _check_folder(path: Path) -> None:

@@ -14,9 +14,14 @@ import sqlalchemy as sa
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
-# A quoted text, or anything up to the next one.
-_PARTS: t.Final = re.compile(r"'(?:[^'\\]|''|\\.)*'|[^']+|'", re.DOTALL)
+# A quoted text, or anything up to the next one. In MySQL and MariaDB a backslash
+# escapes what follows.
+_PARTS: t.Final = re.compile(r"'(?:[^']|'')*'|[^']+|'")
+_PARTS_MYSQL: t.Final = re.compile(r"'(?:[^'\\]|''|\\.)*'|[^']+|'", re.DOTALL)
+_ESCAPED: t.Final = re.compile(r"''|\\(.)", re.DOTALL)
+_ESCAPES: t.Final = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a"}
 _CAST: t.Final = re.compile(r"::[\w ]+(?:\([\d,]+\))?(?:\[\])?", re.ASCII)
+_MYSQL: t.Final = frozenset({"mysql", "mariadb"})
 _WORDS: t.Final = {"now()": "current_timestamp", "true": "1", "false": "0"}
 
 
@@ -77,8 +82,7 @@ def differs(
 
     created = _as_created(metadata_column, dialect)
 
-    if inspected_default.count("(") > inspected_default.count(")"):
-        # Older SQLAlchemy reads MariaDB's expressions only up to their first space.
+    if _is_cut_off(inspected_default, dialect):
         return not created.startswith(inspected_default)
 
     is_text = isinstance(metadata_column.type, (sa.String, sa.LargeBinary))
@@ -102,17 +106,18 @@ def normalize(default: str, *, dialect: str, is_text: bool) -> str:
     :param is_text: Whether the column holds texts: ``'0'`` is a number otherwise.
     :return: A text that is equal for defaults that mean the same.
     """
+    is_mysql = dialect in _MYSQL
     text = default.strip()
 
-    if dialect == "postgresql":
-        text = _outside_quotes(text, lambda part: _CAST.sub("", part))
+    if is_mysql:
+        text = re.sub(r"^_\w+(?=')", "", text)
 
-    if dialect in {"mysql", "mariadb"}:
-        text = re.sub(r"^_\w+(?=')", "", text).replace("\\'", "''")
-
-    text = _strip_parentheses(text)
-    text = _outside_quotes(text, _simplify)
-    text = _strip_parentheses(text)
+    text = _strip_parentheses(text, is_mysql)
+    text = "".join(
+        _quote(part, is_mysql) if part[0] == "'" else _simplify(part, dialect)
+        for part in _parts(text, is_mysql)
+    )
+    text = _strip_parentheses(text, is_mysql)
 
     if not is_text and (number := re.fullmatch(r"'(-?\d+(?:\.\d+)?)'", text)):
         text = number[1]
@@ -123,40 +128,66 @@ def normalize(default: str, *, dialect: str, is_text: bool) -> str:
     return _WORDS.get(text, text)
 
 
-def _outside_quotes(text: str, change: t.Callable[[str], str]) -> str:
-    return "".join(
-        part if part[0] == "'" else change(part) for part in _PARTS.findall(text)
-    )
+def _parts(text: str, is_mysql: bool) -> list[str]:
+    return (_PARTS_MYSQL if is_mysql else _PARTS).findall(text)
 
 
-def _simplify(sql: str) -> str:
+def _quote(part: str, is_mysql: bool) -> str:
+    """A quoted text, quoted in the one way that models are."""
+    if not is_mysql or len(part) == 1:
+        return part
+
+    value = _ESCAPED.sub(_unescape, part[1:-1])
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _unescape(match: re.Match[str]) -> str:
+    if match[1] is None:
+        return "'"
+
+    # These two keep their backslash, for patterns.
+    return match[0] if match[1] in "%_" else _ESCAPES.get(match[1], match[1])
+
+
+def _simplify(sql: str, dialect: str) -> str:
+    if dialect == "postgresql":
+        sql = _CAST.sub("", sql)
+
     sql = re.sub(r"\s+", " ", sql.lower())
     sql = re.sub(r" ?([(),+*/=<>|-]) ?", r"\1", sql)
-    return re.sub(r"\b(current_(?:timestamp|date|time))\(\)", r"\1", sql).replace(
-        "now()", "current_timestamp"
-    )
+    sql = re.sub(r"\b(current_(?:timestamp|date|time))\(\)", r"\1", sql)
+    return sql.replace("now()", "current_timestamp")
 
 
-def _strip_parentheses(text: str) -> str:
-    while text.startswith("(") and text.endswith(")") and _matches(text):
+def _strip_parentheses(text: str, is_mysql: bool) -> str:
+    while text.startswith("(") and text.endswith(")") and _matches(text, is_mysql):
         text = text[1:-1].strip()
 
     return text
 
 
-def _matches(text: str) -> bool:
+def _matches(text: str, is_mysql: bool) -> bool:
     """Whether the first parenthesis is closed by the last."""
     depth = 0
-    unquoted = _outside_quotes(text, lambda part: part)
-    parts = [" " * len(p) if p[0] == "'" else p for p in _PARTS.findall(unquoted)]
 
-    for position, char in enumerate("".join(parts), start=1):
+    for position, char in enumerate(_blanked(text, is_mysql), start=1):
         depth += {"(": 1, ")": -1}.get(char, 0)
 
         if depth == 0:
             return position == len(text)
 
     return False
+
+
+def _blanked(text: str, is_mysql: bool) -> str:
+    parts = _parts(text, is_mysql)
+    return "".join(" " * len(part) if part[0] == "'" else part for part in parts)
+
+
+def _is_cut_off(inspected: str, dialect: sa.Dialect) -> bool:
+    """Older SQLAlchemy reads MariaDB's expressions only up to their first space."""
+    sql = _blanked(inspected, is_mysql=True)
+    return dialect.name in _MYSQL and sql.count("(") > sql.count(")")
 
 
 def _as_created(column: sa.Column[t.Any], dialect: sa.Dialect) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sysconfig
 import traceback
 import typing as t
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ if t.TYPE_CHECKING:
     from ..extension import Alembic
 
 _SQL_LENGTH: t.Final = 500
+_STANDARD_LIBRARY: t.Final = sysconfig.get_path("stdlib")
 _PACKAGE: t.Final = str(Path(__file__).parent.parent)
 
 
@@ -145,8 +147,15 @@ def _own_frames(error: MigrationFailed) -> str:
 
 
 def _is_of_library(filename: str) -> bool:
-    # Alembic makes its functions of strings: "<string>".
-    return "site-packages" in filename or filename.startswith(("<", _PACKAGE))
+    """Whether a frame is of code that the user did not write. An installed app lies
+    among the libraries. Alembic makes functions of strings, in the file "<string>".
+    """
+    if filename.startswith(current_app.root_path):
+        return False
+
+    return "site-packages" in filename or filename.startswith(
+        ("<", _PACKAGE, _STANDARD_LIBRARY)
+    )
 
 
 def _tell_applied(error: MigrationFailed) -> None:

@@ -12,10 +12,12 @@ import click
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
-verbose_log = click.option(
+_Option = t.Callable[[F], F]
+
+verbose_log: _Option[t.Any] = click.option(
     "-v", "--verbose", is_flag=True, help="Show Alembic's log on stderr."
 )
-verbose_revisions = click.option(
+verbose_revisions: _Option[t.Any] = click.option(
     "-v", "--verbose", is_flag=True, help="Show all of each revision."
 )
 

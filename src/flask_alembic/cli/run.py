@@ -6,6 +6,7 @@ import typing as t
 
 import click
 
+from ..history import History
 from ..render import text
 from .options import alembic_log
 from .options import echo_lines
@@ -67,5 +68,5 @@ def _tell(alembic: Alembic, report: MigrationReport, direction: str) -> None:
     if direction != "stamp":
         echo_lines(text.step_lines(report.steps, several=several))
 
-    heads = alembic.script_directory.effective_heads
+    heads = History(alembic.script_directory).effective_heads
     echo_lines(text.run_summary(report, direction, heads), fg="green")

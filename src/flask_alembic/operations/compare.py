@@ -8,6 +8,7 @@ from alembic import autogenerate
 from alembic.operations import MigrationScript
 from alembic.operations.ops import UpgradeOps
 
+from ..history import History
 from ..reports import CheckReport
 from ..reports import DatabaseCheck
 from ..reports import Differences
@@ -90,7 +91,7 @@ def check(alembic: Facade) -> CheckReport:
     :param alembic: The extension.
     :return: The report.
     """
-    heads = alembic.script_directory.effective_heads
+    heads = History(alembic.script_directory).effective_heads
     current = current_heads(alembic)
     found = {}
 

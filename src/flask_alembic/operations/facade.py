@@ -5,13 +5,14 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import UnknownRevisionError
+from ..history import History
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
 
     from ..databases import Database
-    from ..scripts import RevisionIndex
     from ..settings import Settings
 
 
@@ -22,7 +23,7 @@ class Facade(t.Protocol):
     def config(self) -> Config: ...
 
     @property
-    def script_directory(self) -> RevisionIndex: ...
+    def script_directory(self) -> ScriptDirectory: ...
 
     @property
     def migration_contexts(self) -> dict[str, MigrationContext]: ...
@@ -59,7 +60,7 @@ def known_heads(alembic: Facade, name: str, heads: tuple[str, ...]) -> tuple[str
     :raises UnknownRevisionError: If no file has one of them.
     """
     script = alembic.script_directory
-    ids = set(script.ids)
+    ids = set(History(script).ids)
 
     for head in heads:
         if head not in ids:

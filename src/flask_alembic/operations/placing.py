@@ -15,7 +15,7 @@ from ..revision_ids import is_label
 from .facade import Facade
 
 if t.TYPE_CHECKING:
-    from ..scripts import RevisionIndex
+    from ..history import History
 
 Labels = str | t.Sequence[str] | None
 
@@ -100,44 +100,44 @@ def _check_label(label: object) -> None:
 
 
 def find_parents(
-    script: RevisionIndex, branch: str, parents: list[str], labels: list[str]
+    history: History, branch: str, parents: list[str], labels: list[str]
 ) -> tuple[list[str], list[str]]:
     """What a new revision revises, and its labels.
 
     The first revision of an independent branch starts at base and bears the branch's
     label; later ones go on at the branch's head.
 
-    :param script: The revisions.
+    :param history: The revisions.
     :param branch: The label of the independent branch, or an empty text for none.
     :param parents: What the user said it revises.
     :param labels: The labels that the user gave.
     :return: The parents and the labels.
     """
     if not branch:
-        return [resolve(text, script) for text in parents], labels
+        return [resolve(text, history) for text in parents], labels
 
     _check_label(branch)
 
-    if branch in script.labels:
+    if branch in history.labels:
         named = [f"{branch}@{p}" if p in ("base", "head") else p for p in parents]
-        return [resolve(text, script) for text in named], labels
+        return [resolve(text, history) for text in named], labels
 
-    if branch == DEFAULT and (heads := _unlabelled_heads(script)):
+    if branch == DEFAULT and (heads := _unlabelled_heads(history)):
         # A history that another tool began knows no label "default": go on from it.
         named = [
-            _only(heads, text) if text == "head" else resolve(text, script)
+            _only(heads, text) if text == "head" else resolve(text, history)
             for text in parents
         ]
         return named, labels
 
     if parents not in (["head"], ["base"]):
-        return [resolve(text, script) for text in parents], [branch, *labels]
+        return [resolve(text, history) for text in parents], [branch, *labels]
 
     return ["base"], [branch, *labels]
 
 
-def _unlabelled_heads(script: RevisionIndex) -> list[str]:
-    heads = script.get_revisions(script.get_heads())
+def _unlabelled_heads(history: History) -> list[str]:
+    heads = history.script.get_revisions(history.get_heads())
     return [head.revision for head in heads if not head.branch_labels]
 
 
@@ -166,18 +166,22 @@ def find_folder(alembic: Facade, branch: str, path: str | Path | None) -> str:
     """
     settings = alembic.settings
     script = alembic.script_directory
+    known = [Path(location) for location in script.version_locations]
+    known = known or [Path(script.dir, "versions")]
 
     if path:
         folder = settings.resolve(path)
+    elif (named := settings.branch_folder(branch)) is not None:
+        folder = named
     else:
-        folder = settings.branch_folder(branch) or Path(script.dir)
+        folder = Path(script.dir) if Path(script.dir) in known else known[0]
 
-    if folder not in [Path(known) for known in script.version_locations]:
-        known = ", ".join(script.version_locations)
+    if folder not in known:
         raise TargetError(
             f"{folder} is not one of the version locations.",
             target=str(path),
-            hint=f"They are {known}. Others belong in ALEMBIC['version_locations'].",
+            hint=f"They are {', '.join(str(location) for location in known)}. Others"
+            " belong in ALEMBIC['version_locations'].",
         )
 
     return str(folder)

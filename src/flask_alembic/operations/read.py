@@ -12,6 +12,8 @@ from ..arguments import beyond
 from ..arguments import resolve
 from ..arguments import RevisionArgument
 from ..errors import FlaskAlembicError
+from ..errors import TargetError
+from ..history import History
 from .facade import Facade
 from .facade import known_heads
 
@@ -57,7 +59,7 @@ def needs_upgrade(alembic: Facade) -> bool:
     :param alembic: The extension.
     :return: ``True`` if one isn't.
     """
-    heads = set(alembic.script_directory.effective_heads)
+    heads = set(History(alembic.script_directory).effective_heads)
     return any(
         set(known_heads(alembic, name, found)) != heads
         for name, found in current_heads(alembic).items()
@@ -102,8 +104,7 @@ def log(
     lower, upper = _targets(alembic, start), _targets(alembic, end)
 
     try:
-        # Annotated as str; lists are what it resolves them to.
-        return list(script.walk_revisions(t.cast(str, lower), t.cast(str, upper)))
+        return list(script.walk_revisions(_one(lower), _one(upper)))
     except FlaskAlembicError:
         raise
     except CommandError as error:
@@ -118,22 +119,40 @@ def show(alembic: Facade, revisions: RevisionArgument) -> list[Script]:
     :return: The revisions, in the order asked for.
     """
     script = alembic.script_directory
-    return [
-        found
-        for target in _targets(alembic, revisions)
-        for found in script.get_revisions(target)
-        if found is not None
-    ]
+    targets = _targets(alembic, revisions)
+
+    try:
+        return [
+            found
+            for target in targets
+            for found in script.get_revisions(target)
+            if found is not None
+        ]
+    except FlaskAlembicError:
+        raise
+    except CommandError as error:
+        raise TargetError(
+            f"Can't show {', '.join(targets)}.",
+            target=", ".join(targets),
+            hint="Name ids, 'head', 'heads' or 'current'.",
+        ) from error
+
+
+def _one(targets: list[str]) -> str:
+    """A count of steps has to be a str for Alembic, several ids a list. It is
+    annotated as str.
+    """
+    return targets[0] if len(targets) == 1 else t.cast(str, targets)
 
 
 def _targets(alembic: Facade, argument: RevisionArgument) -> list[str]:
-    script = alembic.script_directory
+    history = History(alembic.script_directory)
     result: list[str] = []
 
     for text in as_strings(argument):
         if text == "current":
             result += [s.revision for s in current(alembic)] or ["base"]
         else:
-            result.append(resolve(text, script))
+            result.append(resolve(text, history))
 
     return result

@@ -19,7 +19,10 @@ from ..arguments import RevisionArgument
 from ..errors import EmptyMetadataError
 from ..errors import FlaskAlembicError
 from ..errors import OutOfDateError
+from ..history import History
 from ..reports import NewRevisions
+from ..scripts import ids_on_disk
+from ..scripts import writing
 from .describe import describe
 from .describe import dropped_tables
 from .facade import Facade
@@ -62,8 +65,9 @@ def revision(
     """
     script = alembic.script_directory
     labels = check_labels(label)
-    parents, labels = find_parents(script, branch, as_strings(parent), labels)
-    depends = [resolve(text, script) for text in as_strings(depend or [])]
+    history = History(script)
+    parents, labels = find_parents(history, branch, as_strings(parent), labels)
+    depends = [resolve(text, history) for text in as_strings(depend or [])]
     context = autogenerate.RevisionContext(
         alembic.config,
         script,
@@ -74,7 +78,7 @@ def revision(
             "splice": splice,
             "branch_label": labels,
             "version_path": find_folder(alembic, branch, path),
-            "rev_id": new_id(alembic, script.ids),
+            "rev_id": new_id(alembic, history.ids),
             "depends_on": depends or None,
         },
     )
@@ -107,7 +111,8 @@ def merge(
     :return: The new revision, or ``None`` if there is nothing to join.
     """
     script = alembic.script_directory
-    texts = [resolve(text, script) for text in as_strings(revisions)]
+    history = History(script)
+    texts = [resolve(text, history) for text in as_strings(revisions)]
     ids = [found.revision for text in texts for found in script.get_revisions(text)]
     ids = list(dict.fromkeys(ids))
 
@@ -119,9 +124,9 @@ def merge(
 
     check_message(message)
 
-    with script.writing(), _alembic_errors(", ".join(ids)):
+    with writing(script), _alembic_errors(", ".join(ids)):
         return script.generate_revision(
-            revid=new_id(alembic, script.ids_on_disk()),
+            revid=new_id(alembic, ids_on_disk(script)),
             message=message,
             head=ids,
             branch_labels=check_labels(label) or None,
@@ -199,7 +204,7 @@ class _Comparison:
 
 def _check_at_head(alembic: Facade, name: str, heads: tuple[str, ...]) -> None:
     known_heads(alembic, name, heads)
-    wanted = alembic.script_directory.effective_heads
+    wanted = History(alembic.script_directory).effective_heads
 
     if set(heads) != set(wanted):
         at = ", ".join(sorted(heads)) or "base"
@@ -218,8 +223,8 @@ def _write(
     target = ", ".join(context.command_args["head"])
 
     # Another process may have taken the id since.
-    with script.writing(), _alembic_errors(target):
-        taken = script.ids_on_disk()
+    with writing(script), _alembic_errors(target):
+        taken = ids_on_disk(script)
 
         for generated in context.generated_revisions:
             if generated.rev_id in taken:

@@ -12,6 +12,7 @@ from ..arguments import beyond
 from ..arguments import resolve
 from ..arguments import RevisionArgument
 from ..errors import FlaskAlembicError
+from ..history import History
 from .facade import Facade
 from .facade import known_heads
 from .facade import name_of
@@ -24,7 +25,8 @@ def stamp(alembic: Facade, target: RevisionArgument) -> None:
     :param target: Where they are to stand.
     """
     script = alembic.script_directory
-    targets = [resolve(text, script) for text in as_strings(target)]
+    history = History(script)
+    targets = [resolve(text, history) for text in as_strings(target)]
 
     def work(heads: tuple[str, ...], context: MigrationContext) -> list[MigrationStep]:
         known_heads(alembic, name_of(alembic, context), heads)

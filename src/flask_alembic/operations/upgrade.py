@@ -18,6 +18,7 @@ from ..errors import FlaskAlembicError
 from ..errors import MultipleHeadsError
 from ..errors import RevisionFileError
 from ..errors import TargetError
+from ..history import History
 from ..revision_files import display
 from .facade import Facade
 from .facade import known_heads
@@ -33,7 +34,8 @@ def upgrade(alembic: Facade, target: RevisionArgument) -> None:
     :param target: Where to go.
     """
     script = alembic.script_directory
-    targets = [resolve(text, script, sign="+") for text in as_strings(target)]
+    history = History(script)
+    targets = [resolve(text, history, sign="+") for text in as_strings(target)]
     # Several ids are a list for Alembic, but a count of steps has to be a str.
     to: str | list[str] = targets[0] if len(targets) == 1 else targets
 
@@ -69,7 +71,7 @@ def downgrade(alembic: Facade, target: RevisionArgument) -> None:
     if len(texts) != 1:
         raise TargetError("A downgrade goes to one revision.", target=", ".join(texts))
 
-    to = resolve(texts[0], script, sign="-")
+    to = resolve(texts[0], History(script), sign="-")
 
     if to.startswith("+"):
         raise TargetError(

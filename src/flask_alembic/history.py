@@ -1,0 +1,46 @@
+"""What the revisions are called: ids, labels, heads. Of any script directory, since a
+subclass of the extension may have one of its own.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from functools import cached_property
+
+if t.TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
+
+
+class History:
+    """The names of all revisions.
+
+    :param script: The revisions.
+    """
+
+    def __init__(self, script: ScriptDirectory) -> None:
+        self.script = script
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The ids of all revisions, newest first."""
+        return [script.revision for script in self.script.walk_revisions()]
+
+    @cached_property
+    def labels(self) -> set[str]:
+        """The labels of all branches."""
+        scripts = self.script.walk_revisions()
+        return {label for script in scripts for label in script.branch_labels}
+
+    @cached_property
+    def effective_heads(self) -> tuple[str, ...]:
+        """The ids that a database is at after ``upgrade heads``: a head that another
+        revision depends on is not among them.
+        """
+        return tuple(script.revision for script in self.script.get_revisions("heads"))
+
+    def get_heads(self) -> list[str]:
+        """The ids of the heads.
+
+        :return: The ids.
+        """
+        return self.script.get_heads()
