@@ -11,6 +11,7 @@ import alembic.op
 from alembic.operations import Operations
 from alembic.runtime.migration import HeadMaintainer
 from alembic.runtime.migration import MigrationStep
+from alembic.runtime.migration import StampStep
 from alembic.script import ScriptDirectory
 
 if t.TYPE_CHECKING:
@@ -129,6 +130,24 @@ def stamp_steps(
     :return: The steps.
     """
     return t.cast("list[MigrationStep]", script._stamp_revs(tuple(target), heads))
+
+
+def overwrite_steps(
+    script: ScriptDirectory, target: list[str], heads: tuple[str, ...]
+) -> list[MigrationStep]:
+    """The steps that empty the version table and write it anew, for one that holds a
+    revision and one that comes before: Alembic's own steps leave that as it is.
+
+    :param script: The revisions.
+    :param target: The ids to stand at, or ``base``, ``heads``.
+    :param heads: Where the database stands.
+    :return: The steps.
+    """
+    revision_map = script.revision_map
+    wanted = [found.revision for found in script.get_revisions(tuple(target)) if found]
+    gone = [StampStep(h, None, False, True, revision_map) for h in heads]
+    new = [StampStep((), id_, True, True, revision_map) for id_ in wanted]
+    return [*gone, *new]
 
 
 @contextmanager

@@ -86,6 +86,9 @@ def resolve(text: str, history: History, *, sign: str = "") -> str:
     if text in history.ids or text in history.labels:
         return text
 
+    if not text:
+        raise _unknown(text, history)
+
     if sign and text.isdecimal() and int(text) <= len(history.ids):
         return f"{sign}{int(text)}"
 
@@ -98,23 +101,50 @@ def resolve(text: str, history: History, *, sign: str = "") -> str:
     return _prefix(text, history, text)
 
 
-def beyond(text: str, *, up: bool, reason: str) -> TargetError:
-    """The error for an argument that Alembic can't reach.
+def beyond(text: str, *, up: bool, error: Exception) -> TargetError:
+    """The error for an argument that Alembic can't follow.
 
     :param text: The argument, as the user wrote it.
     :param up: Whether it was to go up.
-    :param reason: What Alembic said.
+    :param error: What Alembic raised.
     :return: The error to raise.
     """
-    if "didn't produce" in reason or "Walked too far" in reason:
-        end = "head" if up else "base"
+    heads = getattr(error.__cause__, "heads", None)
+
+    if heads is not None:
+        return _several_heads(text, sorted(heads))
+
+    reason = str(error)
+
+    if "Ambiguous walk" in reason:
+        way = "up" if up else "down"
         return TargetError(
-            f"'{text}' goes beyond the {end}: there are not so many revisions.",
+            f"'{text}' does not say which branch to go {way}.",
             target=text,
-            hint="Run 'flask db current' and 'flask db log' to see where it stands.",
+            hint="Name a revision, or take 'heads' for all: 'flask db log' shows them."
+            if up
+            else "Name a revision: 'flask db log' shows them.",
         )
 
+    if "didn't produce" in reason or "Walked too far" in reason:
+        return too_far(text, up=up)
+
     return TargetError(f"{reason.rstrip('.')}.", target=text)
+
+
+def too_far(text: str, *, up: bool) -> TargetError:
+    """The error for a count of steps that is too great.
+
+    :param text: The argument, as the user wrote it.
+    :param up: Whether it was to go up.
+    :return: The error to raise.
+    """
+    return TargetError(
+        f"'{text}' goes beyond the {'head' if up else 'base'}: there are not so many"
+        " revisions.",
+        target=text,
+        hint="Run 'flask db current' and 'flask db log' to see where it stands.",
+    )
 
 
 def _prefix(text: str, history: History, whole: str) -> str:
@@ -145,12 +175,16 @@ def _check_branch(branch: str, history: History, whole: str) -> None:
 
 def _check_one_head(history: History, whole: str) -> None:
     if len(heads := sorted(history.get_heads())) > 1:
-        raise MultipleHeadsError(
-            f"'{whole}' could be any of {len(heads)} heads: {', '.join(heads)}.",
-            target=whole,
-            heads=heads,
-            hint="Name one, take 'heads' for all, or join them: flask db merge.",
-        )
+        raise _several_heads(whole, heads)
+
+
+def _several_heads(text: str, heads: list[str]) -> MultipleHeadsError:
+    return MultipleHeadsError(
+        f"'{text}' could be any of {len(heads)} heads: {', '.join(heads)}.",
+        target=text,
+        heads=heads,
+        hint="Name one, take 'heads' for all, or join them: flask db merge.",
+    )
 
 
 def _matches(text: str, history: History) -> list[str]:
@@ -177,8 +211,12 @@ def _one_id(text: str, history: History, whole: str) -> str:
             hint=f"They are {', '.join(found[:5])}{', …' if len(found) > 5 else ''}.",
         )
 
+    raise _unknown(whole, history, text)
+
+
+def _unknown(whole: str, history: History, text: str = "") -> UnknownRevisionError:
     near = difflib.get_close_matches(text, [*history.ids, *history.labels], n=3)
-    raise UnknownRevisionError(
+    return UnknownRevisionError(
         f"There is no revision '{whole}'.",
         target=whole,
         candidates=near,

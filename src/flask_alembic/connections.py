@@ -116,15 +116,35 @@ def _connect(database: Database) -> sa.Connection:
     try:
         return database.engine.connect()
     except OperationalError as error:
-        url = safe_url(database.engine)
-        reason = redact(str(error.orig).strip(), database.engine)
-        raise ConnectionFailed(
-            f"Can't connect to the database '{database.name}' at {url}: {reason}",
-            database=database.name,
-            orig=error.orig or error,
-            hint="Is the server running, and are the user, the password and the"
-            " database's name right?",
-        ) from error
+        text = next(iter(str(error.orig).strip().splitlines()), "")
+        reason = redact(text, database.engine)
+        failed = _connection_failed(database, reason, error.orig or error)
+        # What the driver said is shown with the error, unless there is a secret in it.
+        is_open = redact(str(error.orig), database.engine) == str(error.orig)
+        raise failed from (error if is_open else None)
+    except (ArithmeticError, ImportError, TypeError, ValueError) as error:
+        # Such as a password that the driver can't encode; it quotes the password.
+        raise _connection_failed(database, type(error).__name__, error) from None
+
+
+def _connection_failed(
+    database: Database, reason: str, orig: BaseException
+) -> ConnectionFailed:
+    hint = (
+        "Is the server running, and are the user, the password and the database's name"
+        " right?"
+    )
+
+    if sqlite.is_sqlite(database.engine):
+        hint = "Does the folder exist, and may this user read and write it?"
+
+    return ConnectionFailed(
+        f"Can't connect to the database '{database.name}' at"
+        f" {safe_url(database.engine)}: {reason}",
+        database=database.name,
+        orig=orig,
+        hint=hint,
+    )
 
 
 def _is_shared(engine: sa.Engine, connection: sa.Connection) -> bool:

@@ -26,16 +26,23 @@ _OURS: t.Final = {
     "fn": "Alembic.run_migrations()",
 }
 
+# Documented, and taken by configure() as **kw.
+_EXTRA: t.Final = frozenset(
+    {"version_table", "version_table_pk", "version_table_schema", "dont_mutate"}
+)
+
 _BOOL: t.Final = "a bool"
 _BOOL_OR_CALLABLE: t.Final = "a bool or a function"
 _STR: t.Final = "a str"
 _CALLABLE: t.Final = "a function"
+_CALLABLES: t.Final = "a function, or a list of them"
 _TYPES: t.Final = {
     "compare_server_default": _BOOL_OR_CALLABLE,
     "compare_type": _BOOL_OR_CALLABLE,
     "include_name": _CALLABLE,
     "include_object": _CALLABLE,
     "include_schemas": _BOOL,
+    "on_version_apply": _CALLABLES,
     "process_revision_directives": _CALLABLE,
     "render_as_batch": _BOOL,
     "render_item": _CALLABLE,
@@ -93,12 +100,20 @@ def _check_key(key: str, value: object) -> None:
             value=value,
         )
 
-    known = set(inspect.signature(EnvironmentContext.configure).parameters) - {"self"}
+    if not isinstance(key, str):
+        raise ConfigurationError(
+            f"ALEMBIC_CONTEXT[{key!r}] = {value!r} is no option: a key must be a str.",
+            key=repr(key),
+            value=value,
+        )
+
+    parameters = inspect.signature(EnvironmentContext.configure).parameters
+    known = {*parameters, *_EXTRA} - {"self", "kw"}
 
     if key in known:
         return
 
-    if meant := nearest(str(key), known):
+    if meant := nearest(key, known):
         raise ConfigurationError(
             f"ALEMBIC_CONTEXT[{key!r}] = {value!r} is not an option:"
             f" did you mean '{meant}'?",
@@ -120,6 +135,10 @@ def _check_type(key: str, value: object) -> None:
         _BOOL: isinstance(value, bool),
         _BOOL_OR_CALLABLE: isinstance(value, bool) or callable(value),
         _CALLABLE: callable(value),
+        _CALLABLES: all(
+            callable(item)
+            for item in (value if isinstance(value, (list, tuple)) else [value])
+        ),
         _STR: isinstance(value, str),
     }
 

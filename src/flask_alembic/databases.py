@@ -6,6 +6,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 from urllib.parse import quote
+from urllib.parse import quote_plus
 
 import sqlalchemy as sa
 
@@ -50,6 +51,18 @@ def default_name(names: t.Collection[str]) -> str:
     :return: ``default`` if there is one called so, otherwise the first.
     """
     return DEFAULT if DEFAULT in names else next(iter(names))
+
+
+def as_mapping(value: t.Any) -> t.Mapping[t.Any, t.Any]:
+    """Bring an argument to a mapping, without looking at what is in it.
+
+    :param value: A mapping, something else, or ``None``.
+    :return: The mapping itself; something else under the name ``default``.
+    """
+    if value is None:
+        return {}
+
+    return value if isinstance(value, t.Mapping) else {DEFAULT: value}
 
 
 def read_metadatas(value: object) -> Metadatas:
@@ -119,7 +132,7 @@ def find_databases(
         )
 
     if not engines and extension is not None:
-        engines = read_engines(dict(extension.engines))
+        engines = _engines_of(extension)
 
     engines = _pair_up(metadatas, engines)
 
@@ -169,17 +182,52 @@ def _secrets(url: sa.URL) -> set[str]:
         if "passw" in key.lower()
         for item in ([value] if isinstance(value, str) else value)
     ]
-    written = {form for item in found for form in (item, quote(item, safe=""))}
+    written = {form for item in found for form in _written(item)}
     # What is in the open anyway is no secret: "postgres" may be user and password.
     return written - {"", url.username, url.database}
 
 
-def _named(value: object) -> dict[str, t.Any]:
-    if value is None:
-        return {}
+def _written(secret: str) -> t.Iterator[str]:
+    """The ways in which a text may stand in another: as it is, in a URL, in Python, in
+    SQL, and in a statement for a driver that reads "%" as the mark of a parameter.
+    """
+    encoded = {quote(secret, safe=""), quote_plus(secret), quote(secret)}
+    escaped = secret.encode("unicode_escape").decode("ascii")
 
-    if not isinstance(value, t.Mapping):
-        return {DEFAULT: value}
+    for form in {secret, *encoded, repr(secret)[1:-1], escaped}:
+        yield form
+        yield form.replace("'", "''")
+        yield form.replace("'", "\\'")
+        yield form.replace('"', '\\"')
+        yield form.replace("\\", "\\\\")
+        yield form.replace("%", "%%")
+
+
+def _engines_of(extension: t.Any) -> Engines:
+    """The engines that Flask-SQLAlchemy has, or makes now of the URLs in the config."""
+    try:
+        return read_engines(dict(extension.engines))
+    except ValueError:
+        # It quotes the part of the URL that is no port, which may be the password.
+        problem = "ValueError"
+    except (ImportError, sa.exc.ArgumentError) as error:
+        problem = f"{type(error).__name__}: {error}"
+
+    raise _missing(
+        f"The engines can't be made: {problem}.",
+        "Mend the database's URL in the app's config.",
+    ) from None
+
+
+def _named(value: object) -> dict[str, t.Any]:
+    value = as_mapping(value)
+
+    if None in value and DEFAULT in value:
+        raise _missing(
+            f"There are two databases '{DEFAULT}': Flask-SQLAlchemy's key None means it"
+            " too.",
+            "Keep one of them.",
+        )
 
     return {DEFAULT if name is None else name: item for name, item in value.items()}
 
@@ -219,10 +267,10 @@ def _wrong_type(argument: str, value: object, wanted: str) -> Exception:
     hint = f"Pass {wanted}, a list, or a dict of name to them."
     attribute = argument.removesuffix("s")
 
-    if hasattr(value, attribute):
-        hint = f"Did you mean its '.{attribute}'?"
-    elif type(value).__name__ == "AsyncEngine":
+    if type(value).__name__ == "AsyncEngine":
         hint = "Pass a sync engine of the same database."
+    elif hasattr(value, attribute):
+        hint = f"Did you mean its '.{attribute}'?"
 
     return _missing(message, hint)
 

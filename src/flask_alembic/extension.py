@@ -14,11 +14,10 @@ from flask import has_request_context
 
 from . import folders
 from . import operations
+from .databases import as_mapping
 from .databases import Database
-from .databases import Engines
 from .databases import find_databases
 from .databases import identifier
-from .databases import Metadatas
 from .databases import read_engines
 from .databases import read_metadatas
 from .reports import CheckReport
@@ -97,8 +96,12 @@ class Alembic:
     ) -> None:
         self.run_mkdir: bool = run_mkdir
         self.command_name: str = command_name
-        self.metadatas: Metadatas = read_metadatas(metadatas)
-        self.engines: Engines = read_engines(engines)
+        # A dict is kept, not copied: Flask-SQLAlchemy's db.metadatas grows while models
+        # are declared.
+        self.metadatas: t.Mapping[t.Any, t.Any] = as_mapping(metadatas)
+        self.engines: t.Mapping[t.Any, t.Any] = as_mapping(engines)
+        read_metadatas(self.metadatas)
+        read_engines(self.engines)
         self._states: WeakKeyDictionary[Flask, AppState] = WeakKeyDictionary()
 
         if app is not None:
@@ -157,7 +160,7 @@ class Alembic:
         if environment.databases is None:
             extension = current_app.extensions.get("sqlalchemy")
             environment.databases = find_databases(
-                self.metadatas, self.engines, extension
+                read_metadatas(self.metadatas), read_engines(self.engines), extension
             )
 
         return environment.databases
@@ -170,7 +173,7 @@ class Alembic:
         if environment.config is None:
             from .alembic_config import make_config
 
-            names = [identifier(name) for name in self.metadatas]
+            names = [identifier(name) for name in read_metadatas(self.metadatas)]
             environment.config = make_config(
                 environment.settings, names if len(names) > 1 else ()
             )

@@ -50,6 +50,21 @@ def missing_folders(settings: Settings) -> list[Path]:
     return [folder for folder in settings.folders if not folder.is_dir()]
 
 
+def missing_paths(settings: Settings) -> list[Path]:
+    """The folders that don't exist yet, and the template if only that is missing.
+
+    :param settings: Where the folders are.
+    :return: Their paths.
+    """
+    template = settings.script_location / TEMPLATE_NAME
+    folders = missing_folders(settings)
+
+    if settings.script_location in folders or template.exists():
+        return folders
+
+    return [*folders, template]
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that nobody ever sees a part of it.
 
@@ -67,6 +82,11 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+
+        if isinstance(error, OSError):
+            # A full disk names no file, and this one has a name of ours.
+            raise OSError(error.errno, error.strerror, str(path)) from error
+
         raise

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 from alembic.script import Script
+from alembic.script.revision import DependencyLoopDetected
+from alembic.script.revision import LoopDetected
 from alembic.script.revision import RevisionError
 from alembic.util import load_python_file
 from mako.exceptions import MakoException
@@ -43,10 +45,11 @@ def display(path: str | os.PathLike[str], script_location: str) -> str:
         return str(path)
 
 
-def looks_like_revision(path: Path, sourceless: bool = False) -> bool:
+def looks_like_revision(path: Path, name: str, sourceless: bool = False) -> bool:
     """Whether a file is a revision, or was meant to be one.
 
     :param path: A file in a version location.
+    :param name: How to call it in an error.
     :param sourceless: Whether compiled files count.
     :return: ``False`` for other Python files: they are not ours to run.
     """
@@ -56,7 +59,17 @@ def looks_like_revision(path: Path, sourceless: bool = False) -> bool:
     if path.suffix != ".py" or path.name.startswith((".", "__init__")):
         return False
 
-    return _MARK.search(_text(path)) is not None
+    try:
+        return _MARK.search(_text(path)) is not None
+    except FileNotFoundError as error:
+        if not path.is_symlink():
+            return False  # deleted since the folder was listed
+
+        raise RevisionFileError(
+            f"{name} is a link to a file that does not exist.",
+            path=str(path),
+            hint="Delete the link, or restore the file.",
+        ) from error
 
 
 def read_id(path: Path) -> str | None:
@@ -65,7 +78,14 @@ def read_id(path: Path) -> str | None:
     :param path: A revision file.
     :return: The id, or ``None`` where it is not plainly written.
     """
-    match = _ID.search(_text(path)) if path.suffix == ".py" else None
+    if path.suffix != ".py":
+        return None
+
+    try:
+        match = _ID.search(_text(path))
+    except FileNotFoundError:
+        return None  # deleted since the folder was listed
+
     return match[1] if match else None
 
 
@@ -83,6 +103,16 @@ def load_revision(path: Path, name: str) -> Script:
     try:
         Script.verify_rev_id(revision)
         return Script(module, revision, path)
+    except DependencyLoopDetected as error:
+        raise HistoryError(
+            f"{name}: '{revision}' depends on itself.",
+            hint="Take it out of its depends_on.",
+        ) from error
+    except LoopDetected as error:
+        raise HistoryError(
+            f"{name}: '{revision}' revises itself.",
+            hint="Set its down_revision to what it was made on.",
+        ) from error
     except RevisionError as error:
         raise HistoryError(f"{name}: {error}.") from error
 
@@ -115,6 +145,15 @@ def render_revision(
             hint=_TEMPLATE_HINT,
         ) from error
     except Exception as error:
+        config = values.get("config")
+
+        if config is not None and config.get_main_option("databases") is None:
+            if "databases" in template.read_text("utf-8", errors="replace"):
+                raise TemplateError(
+                    f"{template} is for several databases, and there is one.",
+                    hint=_OTHER_NUMBER,
+                ) from error
+
         raise TemplateError(
             f"{template}: {type(error).__name__}: {error}", hint=_TEMPLATE_HINT
         ) from error
@@ -123,28 +162,26 @@ def render_revision(
     return content
 
 
+_OTHER_NUMBER: t.Final = (
+    "It was made for another number of databases. Move it away and run 'flask db mkdir'"
+    " for one that fits."
+)
 _TEMPLATE_HINT: t.Final = (
     "Mend the template, or delete it and run 'flask db mkdir' for a new one."
 )
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", errors="replace")
-    except FileNotFoundError as error:
-        raise RevisionFileError(
-            f"{path} is a link to a file that does not exist.",
-            path=str(path),
-            hint="Delete the link, or restore the file.",
-        ) from error
+    return path.read_text("utf-8", errors="replace")
 
 
 def _run(path: Path, name: str) -> ModuleType:
     try:
         return load_python_file(path.parent, path.name)
     except SyntaxError as error:
+        where = f"{name}:{error.lineno}" if error.lineno else name
         raise RevisionFileError(
-            f"{name}:{error.lineno}: {error.msg}.",
+            f"{where}: {error.msg}.",
             path=str(path),
             line=error.lineno,
             hint="Mend the file.",
@@ -153,8 +190,9 @@ def _run(path: Path, name: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         line = _line_in(error, path)
         where = f"{name}:{line}" if line else name
+        text = f"{type(error).__name__}: {error}".rstrip(": ")
         raise RevisionFileError(
-            f"{where}: {type(error).__name__}: {error}.",
+            f"{where}: {text}.",
             path=str(path),
             line=line,
             hint="Mend the file.",
@@ -238,8 +276,7 @@ def _check_rendered(
         if _operations(code) - present:
             raise TemplateError(
                 f"{template} does not write '{token}', so operations would be lost.",
-                hint="It was made for another number of databases. Move it away and"
-                " run 'flask db mkdir' for one that fits.",
+                hint=_OTHER_NUMBER,
             )
 
 

@@ -14,6 +14,9 @@ _NAME: t.Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 # Alembic gives these a meaning in revision arguments: label@id, id+1, id-1, a:b.
 _NOT_IN_IDS: t.Final = frozenset("@+-:")
 
+# "a-1" is the revision before "a".
+_COUNT: t.Final = re.compile(r"-\d+$")
+
 # Words that stand for revisions in arguments.
 _SYMBOLS: t.Final = frozenset({"base", "current", "head", "heads"})
 
@@ -52,5 +55,6 @@ def is_label(value: object) -> bool:
     return (
         isinstance(value, str)
         and _NAME.fullmatch(value) is not None
+        and not _COUNT.search(value)
         and value not in _SYMBOLS
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import typing as t
@@ -28,6 +29,7 @@ from .steps import call_step
 from .steps import step_direction
 from .steps import step_name
 from .steps import StepKey
+from .version_table import read_heads
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import HeadMaintainer
@@ -38,6 +40,9 @@ Contexts = t.Mapping[str, "MigrationContext"]
 Work = t.Callable[
     [tuple[str, ...], "MigrationContext"], "t.Iterable[MigrationStep] | None"
 ]
+
+# Where Alembic tells of steps itself, and users look for it.
+_log = logging.getLogger("alembic.runtime.migration")
 
 # Alembic's ``op`` is one for the whole process: while one thread migrates a database,
 # another thread's operations would go to that database too. Re-entrant, because a
@@ -73,14 +78,16 @@ class _Run:
 
     def execute(self, work: Work) -> MigrationReport:
         steps = {name: self.ask(name, work) for name in self.contexts}
-        queues = {name: [StepKey(step) for step in s] for name, s in steps.items()}
-        rounds = in_step(queues)
+        rounds = in_step({n: [StepKey(s) for s in found] for n, found in steps.items()})
+        # Two databases may have steps of one name that differ: a stamp leads from
+        # where each of them is.
+        waiting = {name: iter(found) for name, found in steps.items()}
 
         try:
             self.lock_for_writing(True)
 
-            for key, names in rounds:
-                self.run_round(key.step, names)
+            for _, names in rounds:
+                self.run_round({name: next(waiting[name]) for name in names})
         finally:
             self.lock_for_writing(False)
 
@@ -91,7 +98,7 @@ class _Run:
         which lasts.
         """
         context = self.contexts[name]
-        heads = tuple(context.get_current_heads())
+        heads = read_heads(context, name)
 
         with alembic_internals.op_proxy(Operations(context)):
             steps = list(work(heads, context) or ())
@@ -112,18 +119,18 @@ class _Run:
             if context.connection is not None and not context.connection.closed:
                 sqlite.take_write_lock(context.connection, on)
 
-    def run_round(self, step: MigrationStep, names: list[str]) -> None:
+    def run_round(self, steps: dict[str, MigrationStep]) -> None:
         """Run one revision on the databases that need it, and commit it on all."""
-        self.round = _Round(step)
+        self.round = _Round(steps)
 
-        for name in names:
+        for name, step in steps.items():
             context = self.contexts[name]
 
             try:
                 self.round.begun[name] = alembic_internals.begin_transaction(context)
                 self.round.done[name] = self.apply(name, step)
 
-                if len(names) > 1:
+                if len(steps) > 1:
                     _check_deferred(context)
             # SystemExit too: a revision that calls sys.exit() has failed.
             except (Exception, SystemExit) as error:
@@ -144,6 +151,7 @@ class _Run:
     def apply(self, name: str, step: MigrationStep) -> AppliedStep:
         context, maintainer = self.contexts[name], self.maintainers[name]
         started = time.perf_counter()
+        _log.info("Running %s", step)
 
         if not maintainer.heads:
             alembic_internals.ensure_version_table(context)
@@ -210,7 +218,7 @@ class _Run:
     def failure(self, name: str, error: BaseException) -> Failure:
         return Failure(
             error,
-            self.round.step,
+            self.round.steps[name],
             name,
             self.contexts[name],
             tuple(self.applied),
@@ -224,7 +232,7 @@ class _Run:
 class _Round:
     """One revision on its way over the databases."""
 
-    step: MigrationStep
+    steps: dict[str, MigrationStep]
     begun: dict[str, LogicalTransaction | None] = field(default_factory=dict)
     done: dict[str, AppliedStep] = field(default_factory=dict)
     have_it: list[str] = field(default_factory=list)

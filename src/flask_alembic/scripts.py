@@ -16,7 +16,9 @@ from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
 from alembic.script.revision import CycleDetected
+from alembic.script.revision import DependencyCycleDetected
 from alembic.script.revision import RevisionError
+from alembic.util import CommandError
 from alembic.util import to_tuple
 
 from .alembic_config import flag
@@ -69,8 +71,14 @@ class RevisionIndex(ScriptDirectory):
     def _check(self) -> None:
         try:
             self.revision_map.heads  # noqa: B018 - builds the map
+        except DependencyCycleDetected as error:
+            ids = ", ".join(sorted(error.revisions))
+            raise HistoryError(
+                f"The revisions depend on each other in a circle: {ids}.",
+                hint="Take one of them out of the other's depends_on.",
+            ) from error
         except CycleDetected as error:
-            ids = ", ".join(error.revisions)
+            ids = ", ".join(sorted(error.revisions))
             raise HistoryError(
                 f"The revisions revise each other in a circle: {ids}.",
                 hint="Set the down_revision of one of them to what it was made on.",
@@ -121,14 +129,30 @@ class RevisionIndex(ScriptDirectory):
         result = super()._rev_path(path, *args)
 
         if not Path(os.path.normpath(result)).is_relative_to(os.path.normpath(path)):
-            raise ConfigurationError(
-                f"ALEMBIC['file_template'] = {self.file_template!r} leads out of the"
-                f" version location: {result}.",
-                key="file_template",
-                value=self.file_template,
+            raise self._bad_template(f"leads out of the version location: {result}")
+
+        name = display(result, self.dir)
+        is_hidden = result.name.startswith((".", "__init__"))
+        is_deep = result.parent != Path(path) and not self.recursive_version_locations
+
+        if is_hidden or is_deep:
+            raise self._bad_template(
+                f"gives a file that is not read as a revision: {name}",
+                hint="Set ALEMBIC['recursive_version_locations'] = True to read folders"
+                " in folders."
+                if is_deep
+                else None,
             )
 
         return result
+
+    def _bad_template(self, problem: str, hint: str | None = None) -> Exception:
+        return ConfigurationError(
+            f"ALEMBIC['file_template'] = {self.file_template!r} {problem}.",
+            hint=hint,
+            key="file_template",
+            value=self.file_template,
+        )
 
     def _generate_template(self, src: Path, dest: Path, **kw: t.Any) -> None:
         """Render a revision, check it, and only then put it in place."""
@@ -148,21 +172,57 @@ class RevisionIndex(ScriptDirectory):
         self._run_hooks(dest)
 
     def _run_hooks(self, path: Path) -> None:
+        hint = "Mend ALEMBIC['post_write_hooks']. The revision was not written."
+
         try:
             for hook in self.write_hooks:
-                if "type" not in hook:
-                    name = hook["_hook_name"]
-                    raise ConfigurationError(
-                        f"ALEMBIC['post_write_hooks'] has no '{name}.type'.",
-                        key="post_write_hooks",
-                    )
+                _run_hook(hook, path, hint)
 
-                write_hooks._invoke(hook["type"], str(path), hook)
-
-            load_revision(path, display(path, self.dir))
+            if self.write_hooks:
+                self._check_after_hooks(path, hint)
+            else:
+                load_revision(path, display(path, self.dir))
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+
+    def _check_after_hooks(self, path: Path, hint: str) -> None:
+        name = display(path, self.dir)
+
+        try:
+            if not path.exists():
+                raise FlaskAlembicError(f"{name}: it is gone.")
+
+            load_revision(path, name)
+        except FlaskAlembicError as error:
+            raise FlaskAlembicError(
+                f"The post write hooks broke {error}", hint=hint
+            ) from error
+
+
+def _run_hook(hook: PostWriteHookConfig, path: Path, hint: str) -> None:
+    name = hook["_hook_name"]
+
+    if "type" not in hook:
+        raise ConfigurationError(
+            f"ALEMBIC['post_write_hooks'] has no '{name}.type'.",
+            hint=hint,
+            key="post_write_hooks",
+        )
+
+    try:
+        write_hooks._invoke(hook["type"], str(path), hook)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+
+        if isinstance(error, CommandError):
+            reason = str(error)
+        elif isinstance(error, OSError):
+            reason = f"{error.filename}: {error.strerror}"
+
+        raise FlaskAlembicError(
+            f"The post write hook '{name}' failed: {reason}", hint=hint
+        ) from error
 
 
 def revision_files(script: ScriptDirectory) -> t.Iterator[Path]:
@@ -178,7 +238,9 @@ def revision_files(script: ScriptDirectory) -> t.Iterator[Path]:
         for path in Script._list_py_dir(script, location) if location.exists() else ():
             real = path.resolve()
 
-            if real not in seen and looks_like_revision(path, script.sourceless):
+            name = display(path, script.dir)
+
+            if real not in seen and looks_like_revision(path, name, script.sourceless):
                 seen.add(real)
                 yield path
 

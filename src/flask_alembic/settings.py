@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import os
 import typing as t
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from importlib.util import find_spec
 from pathlib import Path
+from zoneinfo import available_timezones
 
 ALEMBIC_DEFAULTS: t.Final[t.Mapping[str, t.Any]] = {
     "script_location": "migrations",
@@ -34,6 +36,16 @@ KNOWN_OPTIONS: t.Final = frozenset(
         "version_path_separator",
     }
 )
+
+
+_BOOLEANS: t.Final = frozenset(
+    {"recursive_version_locations", "revision_environment", "sourceless"}
+)
+_SECTIONS: t.Final = frozenset({"post_write_hooks"})
+_TEMPLATE_FIELDS: t.Final = {
+    **dict.fromkeys(("rev", "slug"), "x"),
+    **dict.fromkeys(("epoch", "year", "month", "day", "hour", "minute", "second"), 1),
+}
 
 
 @dataclass(frozen=True)
@@ -215,12 +227,19 @@ def _main_options(options: t.Mapping[str, t.Any]) -> dict[str, str]:
     if "file_template" in result:
         # In an ini file the percent signs are doubled. Both ways are meant the same.
         result["file_template"] = result["file_template"].replace("%%(", "%(")
+        _check_file_template(result["file_template"])
+
+    _check_known_names(result)
 
     return result
 
 
 def _sections(options: t.Mapping[str, t.Any]) -> dict[str, dict[str, str]]:
     separator = _separator(options["path_separator"])
+
+    for key, value in options.items():
+        _check_key(key, value)
+
     return {
         key: {name: _option(f"{key}.{name}", v, separator) for name, v in value.items()}
         for key, value in options.items()
@@ -239,12 +258,13 @@ def _separator(value: object) -> str:
 
 
 def _option(key: str, value: object, separator: str) -> str:
-    if not isinstance(key, str):
-        raise _error(repr(key), value, "is no option: a key must be a str")
-
-    _check_spelling(key, value)
-
     if isinstance(value, bool):
+        return str(value).lower()
+
+    if key in _BOOLEANS and str(value).lower() not in {"true", "false"}:
+        raise _error(key, value, "must be true or false")
+
+    if key in _BOOLEANS:
         return str(value).lower()
 
     if isinstance(value, (str, int, float)):
@@ -259,7 +279,13 @@ def _option(key: str, value: object, separator: str) -> str:
     raise _error(key, value, "must be a str, number, bool, Path, list of them or dict")
 
 
-def _check_spelling(key: str, value: object) -> None:
+def _check_key(key: object, value: object) -> None:
+    if not isinstance(key, str):
+        raise _error(key, value, "is no option: a key must be a str")
+
+    if key in _SECTIONS and not isinstance(value, t.Mapping) and value is not None:
+        raise _error(key, value, "must be a dict")
+
     if key in KNOWN_OPTIONS or "." in key:
         return
 
@@ -267,12 +293,48 @@ def _check_spelling(key: str, value: object) -> None:
         raise _error(key, value, f"is not an option: did you mean '{meant}'?")
 
 
+def _check_file_template(value: str) -> None:
+    key = "file_template"
+    names = ", ".join(f"%({name})s" for name in _TEMPLATE_FIELDS)
+    hint = f"It may hold {names}."
+
+    try:
+        value % _TEMPLATE_FIELDS
+    except KeyError as error:
+        problem = f"can't be used: there is no {error}"
+        raise _error(key, value, problem, hint=hint) from error
+    except (TypeError, ValueError) as error:
+        raise _error(key, value, f"can't be used: {error}", hint=hint) from error
+
+
+def _check_known_names(options: t.Mapping[str, str]) -> None:
+    """Check the options whose values are names that Python knows or not."""
+    if encoding := options.get("output_encoding"):
+        try:
+            codecs.lookup(encoding)
+        except LookupError as error:
+            raise _error("output_encoding", encoding, "is not an encoding") from error
+
+    if zone := options.get("timezone"):
+        # Alembic tries upper case too.
+        if not {zone, zone.upper()} & available_timezones():
+            raise _error("timezone", zone, "is not a time zone")
+
+
 def _error(
-    key: str, value: object, problem: str, *, section: str | None = "ALEMBIC"
+    key: object,
+    value: object,
+    problem: str,
+    *,
+    section: str | None = "ALEMBIC",
+    hint: str | None = None,
 ) -> Exception:
     # The errors are Alembic's errors too, and loading Alembic is what a web worker
     # that never migrates is spared.
     from .errors import ConfigurationError
 
     name = f"{section}[{key!r}]" if section else f"app.config[{key!r}]"
-    return ConfigurationError(f"{name} = {value!r} {problem}.", key=key, value=value)
+    end = "" if problem.endswith("?") else "."
+    return ConfigurationError(
+        f"{name} = {value!r} {problem}{end}", hint=hint, key=str(key), value=value
+    )

@@ -49,11 +49,14 @@ class ToldError(click.ClickException):
 
         :param file: Where to; stderr by default.
         """
+        # Click asks its context for this, which is gone by now.
+        color = False if os.environ.get("NO_COLOR") else None
         error = click.style("Error:", fg="red", bold=True)
-        click.echo(f"{error} {self.message}", file=file, err=True)
+        click.echo(f"{error} {self.message}", file=file, err=True, color=color)
 
         if self.hint:
-            click.echo(f"{click.style('Hint:', fg='cyan')} {self.hint}", err=True)
+            hint = click.style("Hint:", fg="cyan")
+            click.echo(f"{hint} {self.hint}", file=file, err=True, color=color)
 
 
 @contextmanager

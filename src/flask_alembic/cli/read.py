@@ -24,10 +24,10 @@ def branches(alembic: Alembic, verbose: bool) -> None:
     script = alembic.script_directory
 
     for branch in alembic.branches():
-        click.echo(text.script_line(branch, verbose=verbose))
+        click.echo(text.script_text(branch, verbose=verbose))
 
         for child in script.get_revisions(tuple(sorted(branch.nextrev))):
-            click.echo(f"    -> {text.script_line(child, verbose=False)}")
+            click.echo(f"    -> {text.script_line(child)}")
 
 
 @click.command()
@@ -77,7 +77,7 @@ def current(
 def heads(alembic: Alembic, resolve_dependencies: bool, verbose: bool) -> None:
     """Show the newest revision of each branch."""
     for script in alembic.heads(resolve_dependencies):
-        click.echo(text.script_line(script, verbose=verbose))
+        click.echo(text.script_text(script, verbose=verbose))
 
 
 @click.command()
@@ -88,7 +88,7 @@ def heads(alembic: Alembic, resolve_dependencies: bool, verbose: bool) -> None:
 def log(alembic: Alembic, start: str, end: str, verbose: bool) -> None:
     """Show the revisions, newest first."""
     for script in alembic.log(start, end):
-        click.echo(text.script_line(script, verbose=verbose))
+        click.echo(text.script_text(script, verbose=verbose))
 
 
 @click.command()
@@ -97,4 +97,4 @@ def log(alembic: Alembic, start: str, end: str, verbose: bool) -> None:
 def show(alembic: Alembic, revisions: tuple[str, ...]) -> None:
     """Show all of the given REVISIONS, by default the heads."""
     for script in alembic.show(revisions or "heads"):
-        click.echo(text.script_line(script, verbose=True))
+        click.echo(text.script_block(script))

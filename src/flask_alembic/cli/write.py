@@ -6,7 +6,7 @@ import typing as t
 
 import click
 
-from ..folders import missing_folders
+from ..folders import missing_paths
 from ..render import text
 from ..revision_files import display
 from .options import alembic_log
@@ -99,7 +99,7 @@ def merge(
     written = alembic.merge(revisions or "heads", message, label)
 
     if written is None:
-        click.echo("Nothing to merge: that is one head.")
+        click.echo(text.nothing_to_merge(alembic.heads()))
     else:
         click.echo(_wrote(alembic, written))
 
@@ -108,9 +108,9 @@ def merge(
 @click.pass_obj
 def mkdir(alembic: Alembic) -> None:
     """Make the migrations folder, if it does not exist."""
-    missing = missing_folders(alembic.settings)
+    missing = missing_paths(alembic.settings)
     alembic.mkdir()
-    echo_lines(f"Made {folder}" for folder in missing)
+    echo_lines(f"Made {path}" for path in missing)
 
     if not missing:
         click.echo(f"{alembic.settings.script_location} exists already.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..errors import TargetError
 from ..errors import UnknownRevisionError
 from ..history import History
 
@@ -73,3 +74,42 @@ def known_heads(alembic: Facade, name: str, heads: tuple[str, ...]) -> tuple[str
             )
 
     return heads
+
+
+def lineage_heads(script: ScriptDirectory, heads: tuple[str, ...]) -> tuple[str, ...]:
+    """Of some ids those that no other of them comes after.
+
+    :param script: The revisions.
+    :param heads: The ids in a version table.
+    :return: The same ids, if the table is as Alembic writes it.
+    """
+    below = {
+        found.revision
+        for head in heads
+        for found in script.iterate_revisions(head, "base")
+        if found.revision != head
+    }
+    return tuple(head for head in heads if head not in below)
+
+
+def check_lineage(alembic: Facade, name: str, heads: tuple[str, ...]) -> None:
+    """Check that a version table does not hold a revision and one that comes before.
+
+    :param alembic: The extension.
+    :param name: Name of the database.
+    :param heads: The ids in its version table.
+    :raises TargetError: If it does.
+    """
+    if len(heads) < 2:
+        return
+
+    last = lineage_heads(alembic.script_directory, heads)
+
+    if before := sorted(set(heads) - set(last)):
+        at = " and ".join(f"at {head}" for head in [*before, *last])
+        raise TargetError(
+            f"The database '{name}' is {at}, but {last[0]} comes after {before[0]}.",
+            target=name,
+            hint="The version table was changed by hand, or two runs met. Run 'flask db"
+            " stamp' with the one that the tables match.",
+        )

@@ -75,10 +75,11 @@ def check_message(message: str) -> str:
     return message
 
 
-def check_labels(label: Labels) -> list[str]:
+def check_labels(label: Labels, history: History) -> list[str]:
     """Check the labels of a new revision.
 
     :param label: One, several or none.
+    :param history: The revisions, which may have the label already.
     :return: A list of them.
     :raises TargetError: If one can't be a label.
     """
@@ -86,6 +87,13 @@ def check_labels(label: Labels) -> list[str]:
 
     for item in labels:
         _check_label(item)
+
+        if item in history.labels or item in history.ids:
+            raise TargetError(
+                f"There is a revision or branch '{item}' already.",
+                target=item,
+                hint="Choose another label.",
+            )
 
     return labels
 
@@ -116,11 +124,11 @@ def find_parents(
     if not branch:
         return [resolve(text, history) for text in parents], labels
 
-    _check_label(branch)
-
     if branch in history.labels:
         named = [f"{branch}@{p}" if p in ("base", "head") else p for p in parents]
         return [resolve(text, history) for text in named], labels
+
+    _check_label(branch)
 
     if branch == DEFAULT and (heads := _unlabelled_heads(history)):
         # A history that another tool began knows no label "default": go on from it.

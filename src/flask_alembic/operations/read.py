@@ -14,6 +14,7 @@ from ..arguments import RevisionArgument
 from ..errors import FlaskAlembicError
 from ..errors import TargetError
 from ..history import History
+from ..version_table import read_heads
 from .facade import Facade
 from .facade import known_heads
 
@@ -25,7 +26,7 @@ def current_heads(alembic: Facade) -> dict[str, tuple[str, ...]]:
     :return: Name to the ids in the version table.
     """
     return {
-        name: tuple(sorted(context.get_current_heads()))
+        name: tuple(sorted(read_heads(context, name)))
         for name, context in alembic.migration_contexts.items()
     }
 
@@ -108,7 +109,7 @@ def log(
     except FlaskAlembicError:
         raise
     except CommandError as error:
-        raise beyond(", ".join([*lower, *upper]), up=True, reason=str(error)) from error
+        raise beyond(", ".join([*lower, *upper]), up=True, error=error) from error
 
 
 def show(alembic: Facade, revisions: RevisionArgument) -> list[Script]:

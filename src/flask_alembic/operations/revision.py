@@ -64,8 +64,8 @@ def revision(
     :return: The new revisions.
     """
     script = alembic.script_directory
-    labels = check_labels(label)
     history = History(script)
+    labels = check_labels(label, history)
     parents, labels = find_parents(history, branch, as_strings(parent), labels)
     depends = [resolve(text, history) for text in as_strings(depend or [])]
     context = autogenerate.RevisionContext(
@@ -129,7 +129,7 @@ def merge(
             revid=new_id(alembic, ids_on_disk(script)),
             message=message,
             head=ids,
-            branch_labels=check_labels(label) or None,
+            branch_labels=check_labels(label, history) or None,
             config=alembic.config,
         )
 
@@ -241,4 +241,4 @@ def _alembic_errors(target: str) -> t.Iterator[None]:
     except FlaskAlembicError:
         raise
     except CommandError as error:
-        raise beyond(target, up=True, reason=str(error)) from error
+        raise beyond(target, up=True, error=error) from error

@@ -15,6 +15,7 @@ from ..errors import FlaskAlembicError
 from ..history import History
 from .facade import Facade
 from .facade import known_heads
+from .facade import lineage_heads
 from .facade import name_of
 
 
@@ -31,11 +32,14 @@ def stamp(alembic: Facade, target: RevisionArgument) -> None:
     def work(heads: tuple[str, ...], context: MigrationContext) -> list[MigrationStep]:
         known_heads(alembic, name_of(alembic, context), heads)
 
+        if len(lineage_heads(script, heads)) < len(heads):
+            return alembic_internals.overwrite_steps(script, targets, heads)
+
         try:
             return alembic_internals.stamp_steps(script, targets, heads)
         except FlaskAlembicError:
             raise
         except CommandError as error:
-            raise beyond(", ".join(targets), up=True, reason=str(error)) from error
+            raise beyond(", ".join(targets), up=True, error=error) from error
 
     alembic.run_migrations(work)

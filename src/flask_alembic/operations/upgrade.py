@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
-import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.migration import MigrationStep
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from .. import alembic_internals
@@ -14,12 +15,16 @@ from ..arguments import as_strings
 from ..arguments import beyond
 from ..arguments import resolve
 from ..arguments import RevisionArgument
+from ..arguments import too_far
 from ..errors import FlaskAlembicError
 from ..errors import MultipleHeadsError
 from ..errors import RevisionFileError
 from ..errors import TargetError
 from ..history import History
 from ..revision_files import display
+from ..steps import step_script
+from ..version_table import column_length
+from .facade import check_lineage
 from .facade import Facade
 from .facade import known_heads
 from .facade import name_of
@@ -46,8 +51,13 @@ def upgrade(alembic: Facade, target: RevisionArgument) -> None:
             hint=f"Run 'flask db downgrade {_text(target)}'.",
         )
 
+    for text in targets:
+        _check_reach(script, text, _text(target))
+
     def work(heads: tuple[str, ...], context: MigrationContext) -> Steps:
-        known_heads(alembic, name_of(alembic, context), heads)
+        name = name_of(alembic, context)
+        known_heads(alembic, name, heads)
+        check_lineage(alembic, name, heads)
         return _steps(
             alembic,
             context,
@@ -66,7 +76,8 @@ def downgrade(alembic: Facade, target: RevisionArgument) -> None:
     :param target: Where to go. A number is a count of steps, with or without sign.
     """
     script = alembic.script_directory
-    texts = as_strings(-abs(target) if isinstance(target, int) else target)
+    is_count = isinstance(target, int) and not isinstance(target, bool)
+    texts = as_strings(-abs(t.cast(int, target)) if is_count else target)
 
     if len(texts) != 1:
         raise TargetError("A downgrade goes to one revision.", target=", ".join(texts))
@@ -81,7 +92,13 @@ def downgrade(alembic: Facade, target: RevisionArgument) -> None:
     def work(heads: tuple[str, ...], context: MigrationContext) -> Steps:
         name = name_of(alembic, context)
         known_heads(alembic, name, heads)
+        check_lineage(alembic, name, heads)
         _check_one_way_down(name, to, heads)
+        undone = _merge_to_undo(script, to, heads)
+
+        if undone is not None:
+            return [undone]
+
         return _steps(
             alembic,
             context,
@@ -109,12 +126,45 @@ def _steps(
     except AttributeError as error:
         raise _without_function(alembic, error, up) from error
     except CommandError as error:
-        raise beyond(target, up=up, reason=str(error)) from error
+        raise beyond(target, up=up, error=error) from error
 
     if up:
         _check_lengths(context, steps)
 
     return steps
+
+
+def _check_reach(script: ScriptDirectory, target: str, written: str) -> None:
+    """Check that so many revisions come after the one that a target starts from.
+    Alembic stops at the head in silence.
+    """
+    match = re.fullmatch(r"(?:(?P<branch>[^@]+)@)?(?P<start>[^@]+)\+(?P<n>\d+)", target)
+
+    if match is None or match["start"] in ("base", "head", "heads"):
+        return
+
+    start = script.get_revision(match["start"])
+    above = list(script.iterate_revisions("heads", start.revision))
+
+    if int(match["n"]) > len(above):
+        raise too_far(written, up=True)
+
+
+def _merge_to_undo(
+    script: ScriptDirectory, to: str, heads: tuple[str, ...]
+) -> MigrationStep | None:
+    """The step for going down one from a merge, which is plain though it leads to
+    several revisions. Alembic calls it ambiguous.
+    """
+    if to != "-1" or len(heads) != 1:
+        return None
+
+    merge = script.get_revision(heads[0])
+
+    if not merge.is_merge_point:
+        return None
+
+    return MigrationStep.downgrade_from_script(script.revision_map, merge)
 
 
 def _check_one_way_down(name: str, to: str, heads: tuple[str, ...]) -> None:
@@ -152,40 +202,26 @@ def _without_function(
 
 def _check_lengths(context: MigrationContext, steps: Steps) -> None:
     """Check that the ids fit the version table, which is found out last otherwise."""
-    ids = [script.revision for s in steps if (script := getattr(s, "revision", None))]
+    scripts = [script for step in steps if (script := step_script(step))]
     column = alembic_internals.version_column(context)
-    length = getattr(column.type, "length", None)
+    usual = getattr(column.type, "length", None)
 
-    if context.dialect.name == "sqlite" or length is None:
+    def too_long(length: int | None) -> list[str]:
+        return [s.revision for s in scripts if length and len(s.revision) > length]
+
+    # SQLite holds any text. The database is only asked if there is a reason.
+    if context.dialect.name == "sqlite" or not too_long(usual):
         return
 
-    if not [id_ for id_ in ids if len(id_) > length]:
-        return
+    length = column_length(context)
 
-    length = _real_length(context, column, length)
-
-    if too_long := [id_ for id_ in ids if len(id_) > length]:
+    if ids := too_long(length):
         raise TargetError(
-            f"The id '{too_long[0]}' has {len(too_long[0])} characters, but"
+            f"The id '{ids[0]}' has {len(ids[0])} characters, but"
             f" {column.table.name}.{column.name} holds {length}.",
-            target=too_long[0],
+            target=ids[0],
             hint="Give the revision a shorter id, or make the column longer.",
         )
-
-
-def _real_length(context: MigrationContext, column: sa.Column[str], length: int) -> int:
-    """The length of the column in the database, which may have been altered."""
-    table = column.table
-    inspector = sa.inspect(t.cast(sa.Connection, context.connection))
-
-    if not inspector.has_table(table.name, schema=table.schema):
-        return length
-
-    for found in inspector.get_columns(table.name, schema=table.schema):
-        if found["name"] == column.name:
-            return getattr(found["type"], "length", None) or 10_000
-
-    return length
 
 
 def _text(target: RevisionArgument) -> str:

@@ -88,20 +88,65 @@ def joined(ids: t.Collection[str]) -> str:
     return ", ".join(sorted(ids)) or "base"
 
 
-def script_line(script: Script, *, verbose: bool) -> str:
+def script_line(script: Script) -> str:
     """One revision of the history.
 
     :param script: The revision.
-    :param verbose: Whether to tell all of it, in several lines.
-    :return: A line, or several.
+    :return: A line.
     """
-    return script.cmd_format(
-        verbose,
-        include_branches=True,
-        include_doc=True,
-        include_parents=True,
-        tree_indicators=True,
-    )
+    parents = _parents(script)
+
+    if script.dependencies:
+        parents = f"{parents} ({_comma(script.dependencies)})"
+
+    labels = f" ({_comma(script.branch_labels)})" if script.branch_labels else ""
+    marks = "".join(f" ({mark})" for mark in _marks(script))
+    message = f", {shorten(script.doc, 200)}" if script.doc else ""
+    return f"{parents} -> {script.revision}{labels}{marks}{message}"
+
+
+def script_block(script: Script) -> str:
+    """All of one revision.
+
+    :param script: The revision.
+    :return: Several lines, and an empty one.
+    """
+    marks = "".join(f" ({mark})" for mark in _marks(script))
+    facts = {
+        "Rev": f"{script.revision}{marks}",
+        "Merges" if script.is_merge_point else "Parent": _parents(script),
+        "Also depends on": _comma(script.dependencies),
+        "Branches into": _comma(script.nextrev) if script.is_branch_point else "",
+        "Branch names": _comma(script.branch_labels),
+        "Path": script.path,
+    }
+    lines = [f"{name}: {fact}" for name, fact in facts.items() if fact]
+    text = [f"    {line}".rstrip() for line in script.longdoc.splitlines()]
+    return "\n".join([*lines, "", *text, ""])
+
+
+def _parents(script: Script) -> str:
+    return _comma(script.down_revision) or "<base>"
+
+
+def _marks(script: Script) -> t.Iterator[str]:
+    if script.is_head:
+        yield "head"
+
+    if script.is_branch_point:
+        yield "branchpoint"
+
+    if script.is_merge_point:
+        yield "mergepoint"
+
+
+def _comma(value: str | t.Collection[str] | None) -> str:
+    if isinstance(value, str):
+        return value
+
+    # The order of a set is another one in each process; of parents it means something.
+    items = sorted(value or ()) if isinstance(value, (set, frozenset)) else value or ()
+    return ", ".join(items)
 
 
 def current_lines(
@@ -120,10 +165,22 @@ def current_lines(
             lines.append(f"{name}: base, no revision is applied")
 
         for script in scripts:
-            text = script_line(script, verbose=verbose)
-            lines.append(f"{name}:\n{text}" if verbose else f"{name}: {text}")
+            if verbose:
+                lines.append(f"{name}:\n{script_block(script)}")
+            else:
+                lines.append(f"{name}: {script_line(script)}")
 
     return lines
+
+
+def script_text(script: Script, *, verbose: bool) -> str:
+    """One revision of the history.
+
+    :param script: The revision.
+    :param verbose: Whether to tell all of it.
+    :return: A line, or several.
+    """
+    return script_block(script) if verbose else script_line(script)
 
 
 def change_lines(changes: t.Iterable[Change], *, several: bool) -> list[str]:
@@ -137,6 +194,18 @@ def change_lines(changes: t.Iterable[Change], *, several: bool) -> list[str]:
         f"  {change.database}: {change.text}" if several else f"  {change.text}"
         for change in changes
     ]
+
+
+def nothing_to_merge(heads: t.Sequence[Script]) -> str:
+    """Why a merge wrote nothing.
+
+    :param heads: The heads of the history.
+    :return: A line.
+    """
+    if not heads:
+        return "Nothing to merge: there are no revisions."
+
+    return "Nothing to merge: that is one head."
 
 
 def nothing_found(tables: t.Mapping[str, int]) -> list[str]:
