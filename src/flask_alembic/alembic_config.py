@@ -123,7 +123,7 @@ def _listing(folder: Path, recursive: bool) -> list[tuple[str, int, int]]:
                 elif entry.name.endswith((".py", ".pyc")):
                     stat = entry.stat(follow_symlinks=False)
                     result.append((entry.path, stat.st_mtime_ns, stat.st_size))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
 
     return result

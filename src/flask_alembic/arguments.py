@@ -116,6 +116,13 @@ def beyond(text: str, *, up: bool, error: Exception) -> TargetError:
 
     reason = str(error)
 
+    if "Can't locate revision" in reason:
+        return UnknownRevisionError(
+            f"There is no revision '{text}'.",
+            target=text,
+            hint="Run 'flask db log' to see all revisions.",
+        )
+
     if "Ambiguous walk" in reason:
         way = "up" if up else "down"
         return TargetError(

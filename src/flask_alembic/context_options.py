@@ -10,7 +10,7 @@ from alembic.runtime.environment import EnvironmentContext
 
 from .databases import identifier
 from .errors import ConfigurationError
-from .settings import nearest
+from .option_values import nearest
 
 if t.TYPE_CHECKING:
     from .databases import Database

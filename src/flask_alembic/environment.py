@@ -18,6 +18,8 @@ from .connections import OpenConnection
 from .context_options import check_context
 from .context_options import context_options
 from .databases import default_name
+from .errors import MigrationFailed
+from .reports import AppliedStep
 from .reports import MigrationReport
 from .server_defaults import compare_by_meaning
 
@@ -132,10 +134,40 @@ class Environment:
                     if name not in busy:
                         end_transaction(opened, commit=False)
 
-    def settle(self) -> None:
-        """Commit what operations did so far, before a run begins."""
+    @contextmanager
+    def running(self) -> t.Iterator[None]:
+        """Run migrations: what operations did so far is committed before, and after an
+        error all connections are closed, so that a second try gets new ones.
+        """
+        was_open = self.is_open
+
         for opened in self._opened.values():
             end_transaction(opened, commit=True)
+
+        try:
+            yield
+        except BaseException as error:
+            self.close(commit=False)
+
+            if isinstance(error, MigrationFailed):
+                self.add_report(error.applied, error.standing)
+
+            raise
+
+        if not was_open:
+            self.close(commit=False)
+
+    def add_report(
+        self,
+        steps: t.Sequence[AppliedStep],
+        databases: t.Mapping[str, tuple[str, ...]],
+    ) -> None:
+        """Add a run to the report, which tells of all tries of one method.
+
+        :param steps: What was applied.
+        :param databases: Where the databases stand.
+        """
+        self.report = MigrationReport((*self.report.steps, *steps), dict(databases))
 
     def close(self, *, commit: bool) -> None:
         """Give all connections back.

@@ -46,15 +46,12 @@ if t.TYPE_CHECKING:
     from .environment import Environment
     from .scripts import RevisionIndex
 
-    OneOrMore = sa.MetaData | t.Collection[sa.MetaData]
-    # Two mappings, because the keys of a dict are invariant: a dict[str, ...] is no
-    # Mapping[str | None, ...].
-    MetadatasArgument = (
-        OneOrMore | t.Mapping[str, OneOrMore] | t.Mapping[str | None, OneOrMore]
-    )
-    EnginesArgument = (
-        sa.Engine | t.Mapping[str, sa.Engine] | t.Mapping[str | None, sa.Engine]
-    )
+    # Not "Collection": a dict is one, and its values would be taken for anything.
+    OneOrMore = sa.MetaData | t.Sequence[sa.MetaData] | t.AbstractSet[sa.MetaData]
+    # Keys are str, or None for the default database as in Flask-SQLAlchemy. Those of a
+    # mapping are invariant, so that only Any takes a dict with either.
+    MetadatasArgument = OneOrMore | t.Mapping[t.Any, OneOrMore]
+    EnginesArgument = sa.Engine | t.Mapping[t.Any, sa.Engine]
     Labels = str | t.Sequence[str] | None
     Work = t.Callable[
         [tuple[str, ...], MigrationContext], t.Iterable[MigrationStep] | None
@@ -145,7 +142,14 @@ class Alembic:
 
         .. versionadded:: 4.0
         """
-        return self._environment().settings
+        environment: Environment | None = self._environments().get(
+            threading.get_ident()
+        )
+
+        if environment is not None:
+            return environment.settings
+
+        return read_settings(current_app.config, current_app.root_path)
 
     @property
     def databases(self) -> dict[str, Database]:
@@ -407,22 +411,12 @@ class Alembic:
         from .runner import run
 
         environment = self._environment()
-        environment.report = MigrationReport()
-        was_open = environment.is_open
 
-        try:
-            contexts = self.migration_contexts
-            environment.settle()
-            environment.report = run(contexts, fn, kwargs)
-        except BaseException:
-            # Whatever state the connections are in: a second try gets new ones.
-            environment.close(commit=False)
-            raise
+        with environment.running():
+            report = run(self.migration_contexts, fn, kwargs)
 
-        if not was_open:
-            environment.close(commit=False)
-
-        return environment.report
+        environment.add_report(report.steps, report.databases)
+        return report
 
     # Write
 
@@ -535,18 +529,23 @@ class Alembic:
 
         return self._states[app]
 
-    def _environment(self) -> Environment:
+    def _environments(self) -> dict[int, Environment]:
+        """One for each thread: a context can be copied to another thread, with
+        everything on ``g``.
+        """
         self._state()
         environments: dict[int, Environment] = g.setdefault(_KEY, {})
-        # A context can be copied to another thread, with everything on g.
+        return environments
+
+    def _environment(self) -> Environment:
+        environments = self._environments()
         thread = threading.get_ident()
 
         if thread not in environments:
             from .environment import Environment
 
             environments[thread] = Environment(
-                read_settings(current_app.config, current_app.root_path),
-                keep_pooled=has_request_context(),
+                self.settings, keep_pooled=has_request_context()
             )
 
         return environments[thread]
@@ -558,11 +557,12 @@ class Alembic:
             environment.close(commit=exc is None)
 
     def _try_mkdir(self, app: Flask) -> None:
-        settings = read_settings(app.config, app.root_path)
-
         try:
-            folders.make_folders(settings, several=len(self.metadatas) > 1)
+            with app.app_context():
+                self.mkdir()
         except OSError as error:
+            settings = read_settings(app.config, app.root_path)
+
             # The template that comes with the extension serves as well.
             if missing := folders.missing_folders(settings):
                 warnings.warn(

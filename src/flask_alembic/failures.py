@@ -37,11 +37,27 @@ class Failure:
     error: BaseException
     step: MigrationStep
     database: str
-    context: MigrationContext
+    contexts: t.Mapping[str, MigrationContext]
     applied: t.Sequence[AppliedStep]
     standing: t.Mapping[str, tuple[str, ...]]
     have_it: t.Sequence[str] = ()
     kept: t.Sequence[str] = ()
+
+    @property
+    def context(self) -> MigrationContext:
+        """The context of the database."""
+        return self.contexts[self.database]
+
+    @property
+    def reason(self) -> str:
+        """What was raised, in a sentence, without the password of any database."""
+        text = describe(self.error)
+
+        for context in self.contexts.values():
+            if context.connection is not None:
+                text = redact(text, context.connection.engine)
+
+        return text
 
     @property
     def revision(self) -> str:
@@ -61,10 +77,9 @@ def migration_failed(failure: Failure) -> MigrationFailed:
     :param failure: What is known.
     :return: The error to raise.
     """
-    reason = describe(failure.error, failure.context)
     return MigrationFailed(
         f"Revision {failure.revision} failed on the database '{failure.database}':"
-        f" {reason}",
+        f" {failure.reason}",
         hint=_hint(failure),
         **_data(failure),
     )
@@ -80,29 +95,24 @@ def commit_failed(failure: Failure) -> MigrationFailed:
         return migration_failed(failure)
 
     have = ", ".join(f"'{name}'" for name in failure.have_it)
-    reason = describe(failure.error, failure.context)
     return PartialCommitError(
         f"Revision {failure.revision} was committed on {have}, but the commit on"
-        f" '{failure.database}' failed: {reason}",
+        f" '{failure.database}' failed: {failure.reason}",
         hint="Mend the cause and run the same command again: it completes the others.",
         **_data(failure),
     )
 
 
-def describe(error: BaseException, context: MigrationContext | None = None) -> str:
-    """An exception in one sentence, without row data and without a password.
+def describe(error: BaseException) -> str:
+    """An exception in one sentence, without row data.
 
     :param error: Any exception.
-    :param context: Where it was raised, if that was in a database.
     :return: What the driver said, or the type and the text.
     """
     if isinstance(error, DBAPIError) and error.orig is not None:
         kind, text = type(error.orig).__name__, _without_rows(error)
     else:
         kind, text = type(error).__name__, "" if error.args == (None,) else str(error)
-
-    if context is not None and context.connection is not None:
-        text = redact(text, context.connection.engine)
 
     return f"{kind}: {text}" if text else kind
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import typing as t
+from contextlib import suppress
 from pathlib import Path
 
 if t.TYPE_CHECKING:
@@ -83,7 +84,8 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except BaseException as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
         if isinstance(error, OSError):
             # A full disk names no file, and this one has a name of ours.

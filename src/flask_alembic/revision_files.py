@@ -1,8 +1,7 @@
-"""One revision file: telling it from other files, loading it, rendering a new one."""
+"""One revision file: telling it from other files, and loading it."""
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import typing as t
@@ -14,12 +13,9 @@ from alembic.script.revision import DependencyLoopDetected
 from alembic.script.revision import LoopDetected
 from alembic.script.revision import RevisionError
 from alembic.util import load_python_file
-from mako.exceptions import MakoException
-from mako.template import Template
 
 from .errors import HistoryError
 from .errors import RevisionFileError
-from .errors import TemplateError
 from .revision_ids import is_id
 
 _MARK: t.Final = re.compile(
@@ -27,7 +23,6 @@ _MARK: t.Final = re.compile(
     re.MULTILINE,
 )
 _ID: t.Final = re.compile(r"""^revision\b[^=\n]*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
-_TOKEN: t.Final = re.compile(r"(?:^|_)(?:up|down)grades$")
 
 
 def display(path: str | os.PathLike[str], script_location: str) -> str:
@@ -117,60 +112,6 @@ def load_revision(path: Path, name: str) -> Script:
         raise HistoryError(f"{name}: {error}.") from error
 
 
-def render_revision(
-    template: Path, encoding: str, values: t.Mapping[str, t.Any]
-) -> bytes:
-    """Render a new revision and check that it is one.
-
-    :param template: A Mako template.
-    :param encoding: Of the file.
-    :param values: What the template may use.
-    :return: The file's content.
-    :raises TemplateError: If the template is broken, or leaves something out.
-    """
-    values = {**values, "message": _for_docstring(values["message"])}
-
-    try:
-        text = Template(filename=str(template)).render_unicode(**values)
-        content: bytes = text.encode(encoding)
-        tree = ast.parse(text)
-    except OSError:
-        raise
-    except MakoException as error:
-        raise TemplateError(f"{template}: {error}", hint=_TEMPLATE_HINT) from error
-    except SyntaxError as error:
-        raise TemplateError(
-            f"{template} renders a file that is not Python: line {error.lineno}:"
-            f" {error.msg}.",
-            hint=_TEMPLATE_HINT,
-        ) from error
-    except Exception as error:
-        config = values.get("config")
-
-        if config is not None and config.get_main_option("databases") is None:
-            if "databases" in template.read_text("utf-8", errors="replace"):
-                raise TemplateError(
-                    f"{template} is for several databases, and there is one.",
-                    hint=_OTHER_NUMBER,
-                ) from error
-
-        raise TemplateError(
-            f"{template}: {type(error).__name__}: {error}", hint=_TEMPLATE_HINT
-        ) from error
-
-    _check_rendered(template, text, tree, values)
-    return content
-
-
-_OTHER_NUMBER: t.Final = (
-    "It was made for another number of databases. Move it away and run 'flask db mkdir'"
-    " for one that fits."
-)
-_TEMPLATE_HINT: t.Final = (
-    "Mend the template, or delete it and run 'flask db mkdir' for a new one."
-)
-
-
 def _text(path: Path) -> str:
     return path.read_text("utf-8", errors="replace")
 
@@ -241,62 +182,3 @@ def _attributes(module: ModuleType, path: Path, name: str) -> str:
             )
 
     return str(revision)
-
-
-def _for_docstring(message: str) -> str:
-    """Escape a message so that it means itself between triple quotes."""
-    escaped = message.replace("\\", "\\\\").replace('"', '\\"')
-    return "".join(
-        char if char.isprintable() or char in "\n\t" else _escape(char)
-        for char in escaped
-    )
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
-
-
-def _check_rendered(
-    template: Path, text: str, tree: ast.Module, values: t.Mapping[str, t.Any]
-) -> None:
-    wanted = str(values["up_revision"])
-
-    if not any(_assigns(node, "revision", wanted) for node in tree.body):
-        raise TemplateError(
-            f"{template} renders a file without \"revision = '{wanted}'\".",
-            hint=_TEMPLATE_HINT,
-        )
-
-    present = {line.strip() for line in text.splitlines()}
-
-    for token, code in values.items():
-        if not isinstance(code, str) or not _TOKEN.search(token):
-            continue
-
-        if _operations(code) - present:
-            raise TemplateError(
-                f"{template} does not write '{token}', so operations would be lost.",
-                hint=_OTHER_NUMBER,
-            )
-
-
-def _operations(code: str) -> set[str]:
-    lines = {line.strip() for line in code.splitlines()}
-    return {line for line in lines if line not in {"", "pass"} and line[0] != "#"}
-
-
-def _assigns(node: ast.stmt, name: str, value: str) -> bool:
-    targets: list[ast.expr] = []
-
-    if isinstance(node, ast.Assign):
-        targets = node.targets
-    elif isinstance(node, ast.AnnAssign):
-        targets = [node.target]
-
-    return any(
-        isinstance(target, ast.Name)
-        and target.id == name
-        and isinstance(node.value, ast.Constant)  # type: ignore[attr-defined]
-        and node.value.value == value  # type: ignore[attr-defined]
-        for target in targets
-    )

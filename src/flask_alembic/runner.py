@@ -27,8 +27,8 @@ from .reports import MigrationReport
 from .rounds import in_step
 from .steps import call_step
 from .steps import step_direction
+from .steps import step_key
 from .steps import step_name
-from .steps import StepKey
 from .version_table import read_heads
 
 if t.TYPE_CHECKING:
@@ -78,7 +78,9 @@ class _Run:
 
     def execute(self, work: Work) -> MigrationReport:
         steps = {name: self.ask(name, work) for name in self.contexts}
-        rounds = in_step({n: [StepKey(s) for s in found] for n, found in steps.items()})
+        rounds = in_step(
+            {n: [step_key(s) for s in found] for n, found in steps.items()}
+        )
         # Two databases may have steps of one name that differ: a stamp leads from
         # where each of them is.
         waiting = {name: iter(found) for name, found in steps.items()}
@@ -220,7 +222,7 @@ class _Run:
             error,
             self.round.steps[name],
             name,
-            self.contexts[name],
+            self.contexts,
             tuple(self.applied),
             dict(self.standing),
             tuple(self.round.have_it),

@@ -29,11 +29,11 @@ from .errors import FlaskAlembicError
 from .errors import HistoryError
 from .folders import packaged_template
 from .folders import write_whole
+from .rendering import render_revision
 from .revision_files import display
 from .revision_files import load_revision
 from .revision_files import looks_like_revision
 from .revision_files import read_id
-from .revision_files import render_revision
 
 try:
     import fcntl

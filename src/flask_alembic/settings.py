@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
-import difflib
 import os
 import typing as t
 from dataclasses import dataclass
 from dataclasses import field
 from importlib.util import find_spec
 from pathlib import Path
-from zoneinfo import available_timezones
+
+from .option_values import config_error
+from .option_values import main_options
+from .option_values import sections
 
 ALEMBIC_DEFAULTS: t.Final[t.Mapping[str, t.Any]] = {
     "script_location": "migrations",
@@ -18,34 +19,6 @@ ALEMBIC_DEFAULTS: t.Final[t.Mapping[str, t.Any]] = {
     "path_separator": "os",
 }
 CONTEXT_DEFAULTS: t.Final[t.Mapping[str, t.Any]] = {"compare_server_default": True}
-
-# Alembic has no list of its main options to ask for. Those that it documents are
-# here, only to recognize a misspelling of one.
-KNOWN_OPTIONS: t.Final = frozenset(
-    {
-        *ALEMBIC_DEFAULTS,
-        "file_template",
-        "output_encoding",
-        "post_write_hooks",
-        "prepend_sys_path",
-        "recursive_version_locations",
-        "revision_environment",
-        "sourceless",
-        "timezone",
-        "truncate_slug_length",
-        "version_path_separator",
-    }
-)
-
-
-_BOOLEANS: t.Final = frozenset(
-    {"recursive_version_locations", "revision_environment", "sourceless"}
-)
-_SECTIONS: t.Final = frozenset({"post_write_hooks"})
-_TEMPLATE_FIELDS: t.Final = {
-    **dict.fromkeys(("rev", "slug"), "x"),
-    **dict.fromkeys(("epoch", "year", "month", "day", "hour", "minute", "second"), 1),
-}
 
 
 @dataclass(frozen=True)
@@ -130,22 +103,11 @@ def read_settings(
     return Settings(
         script_location=_location(script_location, root, "script_location"),
         version_locations=_version_locations(version_locations, root),
-        main_options=_main_options(options),
-        sections=_sections(options),
+        main_options=main_options(options),
+        sections=sections(options),
         context={**CONTEXT_DEFAULTS, **_mapping(config, "ALEMBIC_CONTEXT")},
         root=root,
     )
-
-
-def nearest(key: str, known: t.Iterable[str]) -> str | None:
-    """The known key that a key is a misspelling of.
-
-    :param key: A key as the user wrote it.
-    :param known: The right keys.
-    :return: The nearest right key, or ``None`` where none is near.
-    """
-    matches = difflib.get_close_matches(key, list(known), n=1, cutoff=0.85)
-    return matches[0] if matches else None
 
 
 def resolve_location(location: str | os.PathLike[str], root: Path, key: str) -> Path:
@@ -170,7 +132,9 @@ def resolve_location(location: str | os.PathLike[str], root: Path, key: str) -> 
         spec = None
 
     if spec is None or not spec.submodule_search_locations:
-        raise _error(key, location, f"names a package that isn't found: '{package}'")
+        raise config_error(
+            key, location, f"names a package that isn't found: '{package}'"
+        )
 
     return Path(spec.submodule_search_locations[0], *parts).absolute()
 
@@ -182,14 +146,14 @@ def _mapping(config: t.Mapping[str, t.Any], key: str) -> t.Mapping[str, t.Any]:
         return {}
 
     if not isinstance(value, t.Mapping):
-        raise _error(key, value, "must be a dict", section=None)
+        raise config_error(key, value, "must be a dict", section=None)
 
     return value
 
 
 def _location(value: object, root: Path, key: str) -> Path:
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        raise _error(key, value, "must be a path, as a str or a Path")
+        raise config_error(key, value, "must be a path, as a str or a Path")
 
     return resolve_location(value, root, key)
 
@@ -201,7 +165,9 @@ def _version_locations(value: object, root: Path) -> tuple[VersionLocation, ...]
         value = [value]  # iterating a str would give a folder a letter
 
     if not isinstance(value, (list, tuple)):
-        raise _error(key, value, "must be a list of paths or (branch, path) pairs")
+        raise config_error(
+            key, value, "must be a list of paths or (branch, path) pairs"
+        )
 
     return tuple(_version_location(item, root, key) for item in value)
 
@@ -211,130 +177,6 @@ def _version_location(item: object, root: Path, key: str) -> VersionLocation:
         return VersionLocation(_location(item, root, key))
 
     if len(item) != 2 or not isinstance(item[0], str):
-        raise _error(key, item, "must hold paths or (branch, path) pairs")
+        raise config_error(key, item, "must hold paths or (branch, path) pairs")
 
     return VersionLocation(_location(item[1], root, key), item[0])
-
-
-def _main_options(options: t.Mapping[str, t.Any]) -> dict[str, str]:
-    separator = _separator(options["path_separator"])
-    result = {
-        key: _option(key, value, separator)
-        for key, value in options.items()
-        if value is not None and not isinstance(value, t.Mapping)
-    }
-
-    if "file_template" in result:
-        # In an ini file the percent signs are doubled. Both ways are meant the same.
-        result["file_template"] = result["file_template"].replace("%%(", "%(")
-        _check_file_template(result["file_template"])
-
-    _check_known_names(result)
-
-    return result
-
-
-def _sections(options: t.Mapping[str, t.Any]) -> dict[str, dict[str, str]]:
-    separator = _separator(options["path_separator"])
-
-    for key, value in options.items():
-        _check_key(key, value)
-
-    return {
-        key: {name: _option(f"{key}.{name}", v, separator) for name, v in value.items()}
-        for key, value in options.items()
-        if isinstance(value, t.Mapping)
-    }
-
-
-def _separator(value: object) -> str:
-    separators = {"os": os.pathsep, "space": " ", "newline": "\n", ":": ":", ";": ";"}
-
-    if not isinstance(value, str) or value not in separators:
-        choices = ", ".join(repr(name) for name in separators)
-        raise _error("path_separator", value, f"must be one of {choices}")
-
-    return separators[value]
-
-
-def _option(key: str, value: object, separator: str) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-
-    if key in _BOOLEANS and str(value).lower() not in {"true", "false"}:
-        raise _error(key, value, "must be true or false")
-
-    if key in _BOOLEANS:
-        return str(value).lower()
-
-    if isinstance(value, (str, int, float)):
-        return str(value)
-
-    if isinstance(value, os.PathLike):
-        return str(os.fspath(value))
-
-    if isinstance(value, (list, tuple)):
-        return separator.join(_option(key, item, separator) for item in value)
-
-    raise _error(key, value, "must be a str, number, bool, Path, list of them or dict")
-
-
-def _check_key(key: object, value: object) -> None:
-    if not isinstance(key, str):
-        raise _error(key, value, "is no option: a key must be a str")
-
-    if key in _SECTIONS and not isinstance(value, t.Mapping) and value is not None:
-        raise _error(key, value, "must be a dict")
-
-    if key in KNOWN_OPTIONS or "." in key:
-        return
-
-    if meant := nearest(key, KNOWN_OPTIONS):
-        raise _error(key, value, f"is not an option: did you mean '{meant}'?")
-
-
-def _check_file_template(value: str) -> None:
-    key = "file_template"
-    names = ", ".join(f"%({name})s" for name in _TEMPLATE_FIELDS)
-    hint = f"It may hold {names}."
-
-    try:
-        value % _TEMPLATE_FIELDS
-    except KeyError as error:
-        problem = f"can't be used: there is no {error}"
-        raise _error(key, value, problem, hint=hint) from error
-    except (TypeError, ValueError) as error:
-        raise _error(key, value, f"can't be used: {error}", hint=hint) from error
-
-
-def _check_known_names(options: t.Mapping[str, str]) -> None:
-    """Check the options whose values are names that Python knows or not."""
-    if encoding := options.get("output_encoding"):
-        try:
-            codecs.lookup(encoding)
-        except LookupError as error:
-            raise _error("output_encoding", encoding, "is not an encoding") from error
-
-    if zone := options.get("timezone"):
-        # Alembic tries upper case too.
-        if not {zone, zone.upper()} & available_timezones():
-            raise _error("timezone", zone, "is not a time zone")
-
-
-def _error(
-    key: object,
-    value: object,
-    problem: str,
-    *,
-    section: str | None = "ALEMBIC",
-    hint: str | None = None,
-) -> Exception:
-    # The errors are Alembic's errors too, and loading Alembic is what a web worker
-    # that never migrates is spared.
-    from .errors import ConfigurationError
-
-    name = f"{section}[{key!r}]" if section else f"app.config[{key!r}]"
-    end = "" if problem.endswith("?") else "."
-    return ConfigurationError(
-        f"{name} = {value!r} {problem}{end}", hint=hint, key=str(key), value=value
-    )

@@ -12,21 +12,13 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
 
 
-class StepKey:
-    """A step, equal to the same step of another database.
+def step_key(step: MigrationStep) -> tuple[str, str, bool]:
+    """What is equal for the same step of another database.
 
     :param step: The step.
+    :return: The kind, the name, and whether it leads up.
     """
-
-    def __init__(self, step: MigrationStep) -> None:
-        self.step = step
-        self._identity = (type(step), step_name(step), step.is_upgrade)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, StepKey) and self._identity == other._identity
-
-    def __hash__(self) -> int:
-        return hash(self._identity)
+    return type(step).__name__, step_name(step), step.is_upgrade
 
 
 def step_script(step: MigrationStep) -> Script | None:

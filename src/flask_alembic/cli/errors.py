@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sysconfig
 import traceback
@@ -109,7 +110,13 @@ def _explain(error: Exception) -> tuple[str, str | None, int]:
 
 
 def _os_hint(error: OSError) -> str | None:
-    if isinstance(error, PermissionError) or error.errno == 30:  # EROFS
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return (
+            "It is in the way of the migrations folder. Move it, or set"
+            " ALEMBIC['script_location']."
+        )
+
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return "The folder can't be written to. Run this where the app is developed."
 
     return None

@@ -12,7 +12,6 @@ from ..arguments import beyond
 from ..arguments import resolve
 from ..arguments import RevisionArgument
 from ..errors import FlaskAlembicError
-from ..errors import TargetError
 from ..history import History
 from ..version_table import read_heads
 from .facade import Facade
@@ -132,11 +131,7 @@ def show(alembic: Facade, revisions: RevisionArgument) -> list[Script]:
     except FlaskAlembicError:
         raise
     except CommandError as error:
-        raise TargetError(
-            f"Can't show {', '.join(targets)}.",
-            target=", ".join(targets),
-            hint="Name ids, 'head', 'heads' or 'current'.",
-        ) from error
+        raise beyond(", ".join(targets), up=True, error=error) from error
 
 
 def _one(targets: list[str]) -> str:

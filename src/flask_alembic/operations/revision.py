@@ -193,8 +193,7 @@ class _Comparison:
         if tables and not self.alembic.databases[name].tables:
             raise EmptyMetadataError(
                 f"The metadata of '{name}' has no tables, so the revision would drop"
-                f" all {len(tables)} of the database: {', '.join(sorted(tables)[:5])}"
-                f"{', …' if len(tables) > 5 else ''}.",
+                f" {_all(sorted(tables))}.",
                 database=name,
                 tables=tables,
                 hint="Is the module with your models imported? If the tables are to"
@@ -231,6 +230,14 @@ def _write(
                 generated.rev_id = new_id(alembic, taken)
 
         return list(context.generate_scripts())
+
+
+def _all(tables: list[str]) -> str:
+    if len(tables) == 1:
+        return f"the only table of the database, {tables[0]}"
+
+    rest = ", …" if len(tables) > 5 else ""
+    return f"all {len(tables)} tables of the database: {', '.join(tables[:5])}{rest}"
 
 
 @contextmanager

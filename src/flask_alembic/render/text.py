@@ -73,6 +73,9 @@ def _summary(
         now = f"; it is at {joined(ids)} now" if set(ids) != set(heads) else ""
         return f"{count} {noun} {_DONE[direction]} {database}{now}."
 
+    if not heads and not ids:
+        return f"{database}: there are no revisions yet."
+
     if set(ids) == set(heads) and direction == "upgrade":
         return f"{database} is already at head ({joined(ids)})."
 
@@ -101,7 +104,7 @@ def script_line(script: Script) -> str:
 
     labels = f" ({_comma(script.branch_labels)})" if script.branch_labels else ""
     marks = "".join(f" ({mark})" for mark in _marks(script))
-    message = f", {shorten(script.doc, 200)}" if script.doc else ""
+    message = f", {' '.join(script.doc.split())}" if script.doc else ""
     return f"{parents} -> {script.revision}{labels}{marks}{message}"
 
 
@@ -205,6 +208,9 @@ def nothing_to_merge(heads: t.Sequence[Script]) -> str:
     if not heads:
         return "Nothing to merge: there are no revisions."
 
+    if len(heads) > 1:
+        return "Nothing to merge: name at least two revisions."
+
     return "Nothing to merge: that is one head."
 
 
@@ -214,7 +220,8 @@ def nothing_found(tables: t.Mapping[str, int]) -> list[str]:
     :param tables: Number of tables in the metadata of each database.
     :return: Lines.
     """
-    lines = ["Nothing changed: the models match the database. The revision is empty."]
+    what = "database" if len(tables) == 1 else "databases"
+    lines = [f"Nothing changed: the models match the {what}. The revision is empty."]
     lines += [no_tables(name) for name, count in tables.items() if not count]
     return lines
 

@@ -13,7 +13,7 @@ ${imports if imports else ""}
 
 revision: str = ${repr(up_revision)}
 down_revision: str | tuple[str, ...] | None = ${repr(down_revision)}
-branch_labels: str | tuple[str, ...] | None = ${repr(branch_labels)}
+branch_labels: str | tuple[str, ...] | None = ${repr(branch_labels or None)}
 depends_on: str | tuple[str, ...] | None = ${repr(depends_on)}
 
 

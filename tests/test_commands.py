@@ -1,0 +1,1015 @@
+"""The commands of ``flask db``: what they print, all of it, and their exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import click
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from apps import Apps
+from apps import todo_metadata
+from apps import write_revision
+from conftest import Cli
+from conftest import tables
+from flask_alembic import Alembic
+
+COMMANDS: t.Final = (
+    "branches",
+    "check",
+    "current",
+    "downgrade",
+    "heads",
+    "log",
+    "merge",
+    "mkdir",
+    "revision",
+    "show",
+    "stamp",
+    "upgrade",
+)
+OPTIONS: dict[str, set[str]] = {
+    "branches": {"-v", "--verbose"},
+    "check": set(),
+    "current": {"--check-heads", "-v", "--verbose"},
+    "downgrade": set(),
+    "heads": {"--resolve-dependencies", "-v", "--verbose"},
+    "log": {"--start", "--end", "-v", "--verbose"},
+    "merge": {"-m", "--message", "-l", "--label"},
+    "mkdir": set(),
+    "revision": {
+        "--empty",
+        "-b",
+        "--branch",
+        "-p",
+        "--parent",
+        "--splice",
+        "-d",
+        "--depend",
+        "-l",
+        "--label",
+        "--path",
+    },
+    "show": set(),
+    "stamp": set(),
+    "upgrade": set(),
+}
+
+
+class Shell:
+    """Runs ``flask db`` on an app, and makes what it prints comparable."""
+
+    def __init__(self, app: Flask, alembic: Alembic, db: Cli) -> None:
+        self.app = app
+        self.alembic = alembic
+        self.db = db
+        self.ids = iter(f"{letter * 4}{n}" for n, letter in enumerate("abcdefgh", 1))
+        alembic.rev_id = lambda: next(self.ids)  # type: ignore[method-assign]
+
+    def __call__(self, *args: str) -> tuple[int, str]:
+        """The exit code, and stdout and stderr together. Times, dates and the app's
+        root are replaced.
+        """
+        result = self.db(self.app, *args)
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        text = result.output.replace(f"{self.app.root_path}/", "ROOT/")
+        text = re.sub(r"\d+ ms$", "N ms", text, flags=re.MULTILINE)
+        text = re.sub(r"Created: .+", "Created: DATE", text)
+        text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
+        return result.exit_code, text
+
+    def quietly(self, *args: str) -> None:
+        """Prepare something."""
+        code, text = self(*args)
+        assert code == 0, text
+
+
+def lines(*texts: str) -> str:
+    return "".join(f"{text}\n" for text in texts)
+
+
+@pytest.fixture
+def shell(apps: Apps, db: Cli, sqlite_url: str) -> Shell:
+    """An app with one database, whose models are the table ``todo``."""
+    return Shell(*apps.plain(sqlite_url), db)
+
+
+@pytest.fixture
+def two(apps: Apps, db: Cli, tmp_path: Path) -> Shell:
+    """An app with two databases."""
+    names = ("default", "auth")
+    urls = {name: f"sqlite:///{tmp_path / name}.db" for name in names}
+    return Shell(*apps.several(urls), db)
+
+
+@pytest.fixture
+def chain(shell: Shell) -> Shell:
+    """The app with the revisions ``aaaa1``, which makes ``todo``, and ``bbbb2``."""
+    shell.quietly("revision", "made changes")
+    shell.quietly("upgrade")
+    shell.quietly("revision", "more", "--empty")
+    shell.quietly("downgrade", "base")
+    return shell
+
+
+@pytest.fixture
+def parted(chain: Shell) -> Shell:
+    """The app with two heads, ``bbbb2`` and ``cccc3``, both on ``aaaa1``."""
+    chain.quietly("revision", "other", "--empty", "--parent", "aaaa1", "--splice")
+    return chain
+
+
+def with_done() -> sa.MetaData:
+    metadata = todo_metadata()
+    metadata.tables["todo"].append_column(sa.Column("done", sa.Boolean))
+    return metadata
+
+
+# The group
+
+
+def test_group_help(shell: Shell) -> None:
+    """The group tells each command in a line, none of them cut."""
+    code, text = shell("--help")
+    assert code == 0
+    assert text == lines(
+        "Usage: app db [OPTIONS] COMMAND [ARGS]...",
+        "",
+        "  Migrate the database.",
+        "",
+        "Options:",
+        "  --help  Show this message and exit.",
+        "",
+        "Commands:",
+        "  branches   Show the revisions that more than one other revises.",
+        "  check      Check that the databases match the models.",
+        "  current    Show the revision that each database is at.",
+        "  downgrade  Run revisions back down to TARGET, by default one.",
+        "  heads      Show the newest revision of each branch.",
+        "  log        Show the revisions, newest first.",
+        "  merge      Write a revision that joins REVISIONS, by default all heads.",
+        "  mkdir      Make the migrations folder, if it does not exist.",
+        "  revision   Write a new revision that says MESSAGE.",
+        "  show       Show all of the given REVISIONS, by default the heads.",
+        "  stamp      Let the databases be at TARGET, without running revisions.",
+        "  upgrade    Run revisions up to TARGET, by default all.",
+    )
+
+
+@pytest.mark.parametrize("args", [(), *((name,) for name in COMMANDS)])
+def test_help_fits(shell: Shell, args: tuple[str, ...]) -> None:
+    """Help fits in 80 columns, and nothing in it is cut."""
+    code, text = shell(*args, "--help")
+    assert code == 0
+    usage, *rest = text.splitlines()
+    assert [line for line in (usage, *rest) if len(line) > 80] == []
+    assert [line for line in rest if line.endswith("...")] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_help(shell: Shell, name: str) -> None:
+    """Every command says what it does, and so does every option."""
+    group = shell.app.cli.commands["db"]
+    assert isinstance(group, click.Group)
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
+    assert command.help
+    options = [p for p in command.params if isinstance(p, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+    assert OPTIONS[name] <= {text for option in options for text in option.opts}
+
+
+def test_all_commands(shell: Shell) -> None:
+    """These are the commands."""
+    group = shell.app.cli.commands["db"]
+    assert isinstance(group, click.Group)
+    assert tuple(group.list_commands(click.Context(group))) == COMMANDS
+
+
+def test_group_is_of_the_app(apps: Apps, db: Cli) -> None:
+    """A command that is added to one app's group is not in another's."""
+    groups = []
+
+    for _ in range(2):
+        app = apps.flask()
+        Alembic(app)
+        groups.append(app.cli.commands["db"])
+
+    first, second = groups
+    assert isinstance(first, click.Group)
+    assert isinstance(second, click.Group)
+
+    @first.command()
+    def seed() -> None:
+        """Add rows."""
+        click.echo("seeded")
+
+    context = click.Context(second)
+    assert "seed" in first.list_commands(context)
+    assert "seed" not in second.list_commands(context)
+    assert second.get_command(context, "seed") is None
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("nothing",), "No such command 'nothing'."),
+        (("revision",), "Missing argument 'MESSAGE'."),
+        (("revision", "made", "changes"), "Got unexpected extra argument (changes)"),
+        (("upgrade", "--nothing"), "No such option"),
+        (("upgrade", "a", "b"), "Got unexpected extra argument (b)"),
+        (("downgrade", "-1", "-2"), "Got unexpected extra argument (-2)"),
+    ],
+)
+def test_usage_error(shell: Shell, args: tuple[str, ...], message: str) -> None:
+    """What is typed wrong exits with 2."""
+    code, text = shell(*args)
+    assert code == 2
+    assert text.startswith("Usage: app db ")
+    assert message in text.splitlines()[-1]
+
+
+def test_within_a_context(chain: Shell) -> None:
+    """A context may be pushed all the same, and goes on afterwards."""
+    with chain.app.app_context():
+        assert chain.alembic.current() == ()
+        code, text = chain("upgrade")
+        assert code == 0, text
+        assert [s.revision for s in chain.alembic.current()] == ["bbbb2"]
+
+
+# upgrade, downgrade, stamp
+
+
+def test_upgrade(chain: Shell) -> None:
+    """``upgrade`` tells what ran, and where the database is."""
+    assert chain("upgrade") == (
+        0,
+        lines(
+            "  aaaa1  made changes  upgrade  N ms",
+            "  bbbb2  more  upgrade  N ms",
+            "2 revisions applied to default.",
+        ),
+    )
+    assert chain("upgrade") == (0, "default is already at head (bbbb2).\n")
+
+
+@pytest.mark.parametrize("target", ["+1", "1", "aaaa1", "aaaa", "default@aaaa1"])
+def test_upgrade_part(chain: Shell, target: str) -> None:
+    """``upgrade TARGET`` that is not the head tells where it stopped."""
+    assert chain("upgrade", target) == (
+        0,
+        lines(
+            "  aaaa1  made changes  upgrade  N ms",
+            "1 revision applied to default; it is at aaaa1 now.",
+        ),
+    )
+
+
+@pytest.mark.parametrize("target", ["2", "+2", "head", "heads", "default@head"])
+def test_upgrade_all(chain: Shell, target: str) -> None:
+    """``upgrade TARGET`` goes to the head by several names."""
+    code, text = chain("upgrade", target)
+    assert code == 0
+    assert text.splitlines()[-1] == "2 revisions applied to default."
+
+
+def test_upgrade_to_what_is_below(chain: Shell) -> None:
+    """``upgrade`` to a revision that is applied has nothing to do."""
+    chain.quietly("upgrade", "aaaa1")
+    assert chain("upgrade", "aaaa1") == (0, "Nothing to do: default is at aaaa1.\n")
+
+
+def test_upgrade_of_two(two: Shell) -> None:
+    """``upgrade`` names each database."""
+    two.quietly("revision", "made changes")
+    assert two("upgrade") == (
+        0,
+        lines(
+            "  default: aaaa1  made changes  upgrade  N ms",
+            "  auth: aaaa1  made changes  upgrade  N ms",
+            "1 revision applied to default.",
+            "1 revision applied to auth.",
+        ),
+    )
+    assert two("upgrade") == (
+        0,
+        lines(
+            "default is already at head (aaaa1).", "auth is already at head (aaaa1)."
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "message", "hint"),
+    [
+        (
+            ("upgrade", "nothing"),
+            "There is no revision 'nothing'.",
+            "Run 'flask db log' to see all revisions.",
+        ),
+        (
+            ("upgrade", "aaab1"),
+            "There is no revision 'aaab1'.",
+            "Did you mean aaaa1?",
+        ),
+        (
+            ("upgrade", "nothing@head"),
+            "There is no branch 'nothing'.",
+            "Branch labels: default.",
+        ),
+        (
+            ("upgrade", "3"),
+            "'3' goes beyond the head: there are not so many revisions.",
+            "Run 'flask db current' and 'flask db log' to see where it stands.",
+        ),
+        (
+            ("upgrade", "-1"),
+            "'-1' leads down.",
+            "Run 'flask db downgrade -1'.",
+        ),
+        (
+            ("downgrade",),
+            "'-1' goes beyond the base: there are not so many revisions.",
+            "Run 'flask db current' and 'flask db log' to see where it stands.",
+        ),
+        (
+            ("downgrade", "+1"),
+            "'+1' leads up.",
+            "Run 'flask db upgrade +1'.",
+        ),
+        (
+            ("stamp", "nothing"),
+            "There is no revision 'nothing'.",
+            "Run 'flask db log' to see all revisions.",
+        ),
+        (
+            ("revision", ""),
+            "The message is empty.",
+            'Say what the revision does: flask db revision "add email".',
+        ),
+        (
+            ("revision", "more"),
+            "The database 'default' is behind: it is at base, and the newest revision"
+            " is bbbb2.",
+            "Run 'flask db upgrade' first.",
+        ),
+        (
+            ("show", "nothing"),
+            "There is no revision 'nothing'.",
+            "Run 'flask db log' to see all revisions.",
+        ),
+        (
+            ("log", "--start", "nothing"),
+            "There is no revision 'nothing'.",
+            "Run 'flask db log' to see all revisions.",
+        ),
+        (
+            ("merge", "nothing"),
+            "There is no revision 'nothing'.",
+            "Run 'flask db log' to see all revisions.",
+        ),
+    ],
+)
+def test_error(chain: Shell, args: tuple[str, ...], message: str, hint: str) -> None:
+    """An error is a line with the cause and a line with the cure. It exits with 1, and
+    nothing is done.
+    """
+    files = set(Path(chain.app.root_path, "migrations").iterdir())
+    assert chain(*args) == (1, lines(f"Error: {message}", f"Hint: {hint}"))
+    assert chain("current") == (0, "default: base, no revision is applied\n")
+    assert set(Path(chain.app.root_path, "migrations").iterdir()) == files
+
+
+@pytest.mark.parametrize("args", [(), ("-1",), ("1",), ("aaaa1",), ("--", "-1")])
+def test_downgrade(chain: Shell, args: tuple[str, ...]) -> None:
+    """``downgrade`` goes one down, and ``-1`` may be typed as it is."""
+    chain.quietly("upgrade")
+    assert chain("downgrade", *args) == (
+        0,
+        lines(
+            "  bbbb2  more  downgrade  N ms",
+            "1 revision undone on default; it is at aaaa1 now.",
+        ),
+    )
+
+
+@pytest.mark.parametrize("target", ["2", "-2", "base", "default@-2", "bbbb2-2"])
+def test_downgrade_all(chain: Shell, target: str) -> None:
+    """``downgrade 2`` goes two down, which is the base here."""
+    chain.quietly("upgrade")
+    assert chain("downgrade", target) == (
+        0,
+        lines(
+            "  bbbb2  more  downgrade  N ms",
+            "  aaaa1  made changes  downgrade  N ms",
+            "2 revisions undone on default; it is at base now.",
+        ),
+    )
+    assert chain("downgrade", "base") == (0, "Nothing to do: default is at base.\n")
+
+
+def test_ids_of_digits(shell: Shell) -> None:
+    """An id of digits is an id, a small number is a count, though ids begin with it."""
+    shell.alembic.rev_id = Alembic.rev_id.__get__(shell.alembic)  # type: ignore
+    write_revision(shell.app, "1700000001")
+    write_revision(shell.app, "1700000002", "1700000001")
+    write_revision(shell.app, "1700000003", "1700000002")
+    assert shell("upgrade", "1700000002")[0] == 0
+    assert shell("current")[1] == ("default: 1700000001 -> 1700000002, 1700000002\n")
+    assert shell("downgrade", "1700000001")[0] == 0
+    assert shell("current")[1] == "default: <base> -> 1700000001, 1700000001\n"
+    assert shell("upgrade", "1")[0] == 0
+    assert shell("current")[1] == ("default: 1700000001 -> 1700000002, 1700000002\n")
+    assert shell("downgrade", "1")[0] == 0
+    assert shell("current")[1] == "default: <base> -> 1700000001, 1700000001\n"
+
+
+def test_downgrade_from_several_heads(parted: Shell) -> None:
+    """``downgrade`` asks which branch, and takes the answer."""
+    parted.quietly("upgrade")
+    assert parted("downgrade") == (
+        1,
+        lines(
+            "Error: The database 'default' is at 2 revisions: bbbb2, cccc3. '-1' does"
+            " not say which of them to go down from.",
+            "Hint: Name a branch: 'flask db downgrade LABEL@-1' or 'flask db downgrade"
+            " bbbb2@-1'.",
+        ),
+    )
+    assert parted("downgrade", "bbbb2@-1") == (
+        0,
+        lines(
+            "  bbbb2  more  downgrade  N ms",
+            "1 revision undone on default; it is at cccc3 now.",
+        ),
+    )
+
+
+@pytest.mark.parametrize("args", [(), ("-1",), ("1",)])
+def test_downgrade_of_a_merge(parted: Shell, args: tuple[str, ...]) -> None:
+    """``downgrade`` undoes a merge: the database is at both heads again."""
+    parted.quietly("merge", "-m", "join")
+    parted.quietly("upgrade")
+    assert parted("downgrade", *args) == (
+        0,
+        lines(
+            "  dddd4  join  downgrade  N ms",
+            "1 revision undone on default; it is at bbbb2, cccc3 now.",
+        ),
+    )
+
+
+def test_stamp(chain: Shell) -> None:
+    """``stamp`` tells where the database is now, and runs nothing."""
+    assert chain("stamp") == (0, "default is stamped bbbb2.\n")
+    assert chain("stamp") == (0, "default is already stamped bbbb2.\n")
+    assert chain("stamp", "aaaa1") == (0, "default is stamped aaaa1.\n")
+    assert chain("stamp", "base") == (0, "default is stamped base.\n")
+    assert chain("stamp", "head") == (0, "default is stamped bbbb2.\n")
+    url = chain.alembic.engines["default"].url.render_as_string()
+    assert tables(url) == {"alembic_version"}
+
+
+def test_stamp_two(two: Shell) -> None:
+    """``stamp`` names each database."""
+    two.quietly("revision", "made changes")
+    expected = lines("default is stamped aaaa1.", "auth is stamped aaaa1.")
+    assert two("stamp") == (0, expected)
+
+
+# revision, merge, mkdir
+
+
+def test_revision(shell: Shell) -> None:
+    """``revision`` tells the file, and what it found, in words."""
+    assert shell("revision", "made changes") == (
+        0,
+        lines("Wrote migrations/aaaa1_made_changes.py", "  add table todo"),
+    )
+    shell.quietly("upgrade")
+    assert shell("revision", "nothing") == (
+        0,
+        lines(
+            "Wrote migrations/bbbb2_nothing.py",
+            "Nothing changed: the models match the database. The revision is empty.",
+        ),
+    )
+
+
+def test_revision_of_two(two: Shell) -> None:
+    """``revision`` names the database of each change."""
+    assert two("revision", "made changes") == (
+        0,
+        lines(
+            "Wrote migrations/aaaa1_made_changes.py",
+            "  default: add table todo",
+            "  auth: add table todo",
+        ),
+    )
+
+
+def test_revision_empty(shell: Shell) -> None:
+    """``revision --empty`` looks for nothing, and tells the file only."""
+    assert shell("revision", "by hand", "--empty") == (
+        0,
+        "Wrote migrations/aaaa1_by_hand.py\n",
+    )
+
+
+def test_revision_in_words(url: str, apps: Apps, db: Cli) -> None:
+    """``revision`` tells each kind of change."""
+
+    def metadata(*columns: sa.Column[t.Any], extra: bool) -> sa.MetaData:
+        result = sa.MetaData()
+        sa.Table("owner", result, sa.Column("id", sa.Integer, primary_key=True))
+        sa.Table(
+            "todo",
+            result,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("kept", sa.String(20), nullable=not extra),
+            *columns,
+        )
+        sa.Table("new" if extra else "old", result, sa.Column("id", sa.Integer))
+        return result
+
+    before = metadata(sa.Column("gone", sa.Integer), extra=False)
+    sa.Index("ix_gone", before.tables["todo"].c.kept)
+    after = metadata(sa.Column("done", sa.Integer), extra=True)
+    sa.Index("ix_done", after.tables["todo"].c.done, unique=True)
+    shell = Shell(*apps.plain(url, before), db)
+    shell.quietly("revision", "before")
+    shell.quietly("upgrade")
+    shell.alembic.metadatas = {"default": after}
+    code, text = shell("revision", "after")
+    first, *found = text.splitlines()
+    assert (code, first) == (0, "Wrote migrations/bbbb2_after.py")
+    assert sorted(found) == [
+        "  add column todo.done",
+        "  add table new",
+        "  add unique index ix_done on todo (done)",
+        "  change column todo.kept: not nullable",
+        "  drop column todo.gone",
+        "  drop index ix_gone",
+        "  drop table old",
+    ]
+    shell.quietly("upgrade")
+    assert shell("check")[0] == 0
+
+
+def test_revision_without_models(apps: Apps, db: Cli, sqlite_url: str) -> None:
+    """``revision`` for a metadata without tables asks whether they are imported."""
+    shell = Shell(*apps.plain(sqlite_url, sa.MetaData()), db)
+    assert shell("revision", "made changes") == (
+        0,
+        lines(
+            "Wrote migrations/aaaa1_made_changes.py",
+            "Nothing changed: the models match the database. The revision is empty.",
+            "There are no tables in the metadata of 'default': is the module with your"
+            " models imported?",
+        ),
+    )
+
+
+def test_revision_would_drop_all(chain: Shell) -> None:
+    """``revision`` refuses to drop everything, except with ``--allow-drops``."""
+    chain.quietly("upgrade")
+    chain.alembic.metadatas = {"default": sa.MetaData()}
+    files = set(Path(chain.app.root_path, "migrations").iterdir())
+    code, text = chain("revision", "oops")
+    error, hint = text.splitlines()
+    assert code == 1
+    assert error.startswith("Error: The metadata of 'default' has no tables")
+    assert error.endswith("todo.")
+    assert hint == (
+        "Hint: Is the module with your models imported? If the tables are to go:"
+        " flask db revision --allow-drops."
+    )
+    assert set(Path(chain.app.root_path, "migrations").iterdir()) == files
+
+    code, text = chain("revision", "meant", "--allow-drops")
+    assert code == 0
+    assert text.splitlines()[1:] == ["  drop table todo"]
+
+
+def test_merge(parted: Shell) -> None:
+    """``merge`` tells the file, and by default names what it joins."""
+    assert parted("merge") == (0, "Wrote migrations/dddd4_merge_bbbb2_cccc3.py\n")
+    assert parted("merge") == (0, "Nothing to merge: that is one head.\n")
+    assert parted("heads") == (
+        0,
+        "bbbb2, cccc3 -> dddd4 (default) (head) (mergepoint), merge bbbb2, cccc3\n",
+    )
+
+
+def test_merge_with_options(parted: Shell) -> None:
+    """``merge REVISIONS --message --label``"""
+    assert parted("merge", "cccc3", "bbbb", "-m", "join both", "-l", "joined") == (
+        0,
+        "Wrote migrations/dddd4_join_both.py\n",
+    )
+    code, text = parted("show", "joined")
+    assert code == 0
+    assert text.splitlines()[:2] == [
+        "Rev: dddd4 (head) (mergepoint)",
+        "Merges: cccc3, bbbb2",
+    ]
+
+
+def test_nothing_to_merge(shell: Shell) -> None:
+    """``merge`` without any revision does not claim that there is a head."""
+    assert shell("merge") == (0, "Nothing to merge: there are no revisions.\n")
+
+
+def test_mkdir(apps: Apps, db: Cli) -> None:
+    """``mkdir`` tells what it made, once."""
+    app = apps.flask(ALEMBIC={"version_locations": [("users", "users")]})
+    shell = Shell(app, Alembic(app, run_mkdir=False), db)
+    assert shell("mkdir") == (0, lines("Made ROOT/migrations", "Made ROOT/users"))
+    assert shell("mkdir") == (0, "ROOT/migrations exists already.\n")
+    assert Path(app.root_path, "migrations", "script.py.mako").is_file()
+
+
+def test_mkdir_restores_the_template(shell: Shell) -> None:
+    """``mkdir`` makes a template that is missing, and says so."""
+    template = Path(shell.app.root_path, "migrations", "script.py.mako")
+    before = template.read_bytes()
+    template.unlink()
+    assert shell("mkdir") == (0, "Made ROOT/migrations/script.py.mako\n")
+    assert template.read_bytes() == before
+
+
+# current, check
+
+
+def test_current(chain: Shell) -> None:
+    """``current`` tells where the database is."""
+    assert chain("current") == (0, "default: base, no revision is applied\n")
+    chain.quietly("upgrade", "1")
+    assert chain("current") == (0, "default: <base> -> aaaa1 (default), made changes\n")
+    chain.quietly("upgrade")
+    assert chain("current") == (0, "default: aaaa1 -> bbbb2 (default) (head), more\n")
+
+
+def test_current_verbose(chain: Shell) -> None:
+    """``current --verbose`` tells all of the revision."""
+    chain.quietly("upgrade", "1")
+
+    for option in ("-v", "--verbose"):
+        assert chain("current", option) == (
+            0,
+            lines(
+                "default:",
+                "Rev: aaaa1",
+                "Parent: <base>",
+                "Branch names: default",
+                "Path: ROOT/migrations/aaaa1_made_changes.py",
+                "",
+                "    made changes",
+                "",
+                "    Revision ID: aaaa1",
+                "    Revises:",
+                "    Created: DATE",
+                "",
+            ),
+        )
+
+
+def test_current_of_two(two: Shell) -> None:
+    """``current`` names each database, though they are at different revisions."""
+    two.quietly("revision", "made changes")
+    two.quietly("upgrade")
+    auth = two.alembic.engines["auth"]
+
+    with auth.begin() as connection:
+        connection.execute(sa.text("DELETE FROM alembic_version"))
+
+    assert two("current") == (
+        0,
+        lines(
+            "default: <base> -> aaaa1 (default) (head), made changes",
+            "auth: base, no revision is applied",
+        ),
+    )
+    assert two("current", "--check-heads")[0] == 1
+
+
+def test_check_heads(chain: Shell) -> None:
+    """``current --check-heads`` exits with 1 until all is applied."""
+    told = "A database is not at head. Run 'flask db upgrade'."
+    assert chain("current", "--check-heads") == (
+        1,
+        lines("default: base, no revision is applied", told),
+    )
+    chain.quietly("upgrade", "1")
+    assert chain("current", "--check-heads") == (
+        1,
+        lines("default: <base> -> aaaa1 (default), made changes", told),
+    )
+    chain.quietly("upgrade")
+    assert chain("current", "--check-heads") == (
+        0,
+        "default: aaaa1 -> bbbb2 (default) (head), more\n",
+    )
+
+
+def test_check(chain: Shell) -> None:
+    """``check`` tells a database that is behind from models that changed."""
+    assert chain("check") == (
+        1,
+        lines(
+            "default: the database is not up to date: it is at base, head is bbbb2.",
+            "Hint: Run 'flask db upgrade'.",
+        ),
+    )
+    chain.quietly("upgrade")
+    in_sync = "default: the database is at head and matches the models.\n"
+    assert chain("check") == (0, in_sync)
+
+    chain.alembic.metadatas = {"default": with_done()}
+    assert chain("check") == (
+        1,
+        lines(
+            "default: the models changed:",
+            "  add column todo.done",
+            "Hint: Run 'flask db revision \"what changed\"'.",
+        ),
+    )
+
+
+def test_check_of_two(two: Shell) -> None:
+    """``check`` tells of each database."""
+    two.quietly("revision", "made changes")
+    two.quietly("upgrade")
+    two.alembic.metadatas = {"default": todo_metadata(), "auth": with_done()}
+    assert two("check") == (
+        1,
+        lines(
+            "default: the database is at head and matches the models.",
+            "auth: the models changed:",
+            "  add column todo.done",
+            "Hint: Run 'flask db revision \"what changed\"'.",
+        ),
+    )
+
+
+def test_check_without_models(apps: Apps, db: Cli, sqlite_url: str) -> None:
+    """``check`` for a metadata without tables asks whether they are imported."""
+    shell = Shell(*apps.plain(sqlite_url, sa.MetaData()), db)
+    assert shell("check") == (
+        0,
+        lines(
+            "default: nothing to compare.",
+            "There are no tables in the metadata of 'default': is the module with your"
+            " models imported?",
+        ),
+    )
+
+
+# show, log, heads, branches
+
+
+def test_show(chain: Shell) -> None:
+    """``show`` tells all of the heads, or of the revisions that are named."""
+    first = lines(
+        "Rev: aaaa1",
+        "Parent: <base>",
+        "Branch names: default",
+        "Path: ROOT/migrations/aaaa1_made_changes.py",
+        "",
+        "    made changes",
+        "",
+        "    Revision ID: aaaa1",
+        "    Revises:",
+        "    Created: DATE",
+        "",
+    )
+    second = lines(
+        "Rev: bbbb2 (head)",
+        "Parent: aaaa1",
+        "Branch names: default",
+        "Path: ROOT/migrations/bbbb2_more.py",
+        "",
+        "    more",
+        "",
+        "    Revision ID: bbbb2",
+        "    Revises: aaaa1",
+        "    Created: DATE",
+        "",
+    )
+    assert chain("show") == (0, second)
+    assert chain("show", "aaaa") == (0, first)
+    assert chain("show", "head", "aaaa1") == (0, second + first)
+    assert chain("log", "-v") == (0, second + first)
+    assert chain("heads", "-v") == (0, second)
+
+
+def test_log(parted: Shell) -> None:
+    """``log`` tells a revision a line, newest first."""
+    parted.quietly("merge", "-m", "join")
+    top = "bbbb2, cccc3 -> dddd4 (default) (head) (mergepoint), join"
+    middle = ["aaaa1 -> bbbb2 (default), more", "aaaa1 -> cccc3 (default), other"]
+    bottom = "<base> -> aaaa1 (default) (branchpoint), made changes"
+    code, text = parted("log")
+    assert code == 0
+    first, *between, last = text.splitlines()
+    assert (first, sorted(between), last) == (top, middle, bottom)
+
+    assert parted("log", "--end", "aaaa1") == (0, f"{bottom}\n")
+    assert parted("log", "--start", "heads") == (0, f"{top}\n")
+    assert parted("log", "--start", "bbbb2", "--end", "bbbb2") == (0, f"{middle[0]}\n")
+    parted.quietly("upgrade", "bbbb2")
+    assert parted("log", "--end", "current") == (0, lines(middle[0], bottom))
+
+
+def test_heads(parted: Shell) -> None:
+    """``heads`` tells the newest revision of each branch."""
+    code, text = parted("heads")
+    assert code == 0
+    assert sorted(text.splitlines()) == [
+        "aaaa1 -> bbbb2 (default) (head), more",
+        "aaaa1 -> cccc3 (default) (head), other",
+    ]
+
+
+def test_heads_resolving_dependencies(shell: Shell) -> None:
+    """``heads --resolve-dependencies`` leaves out what another head depends on."""
+    write_revision(shell.app, "aaaa1", branch_labels=("default",))
+    write_revision(
+        shell.app, "uuuu1", branch_labels=("users",), depends_on=("aaaa1", "default")
+    )
+    code, text = shell("heads")
+    assert code == 0
+    found = [line.split(" -> ")[1].split()[0] for line in text.splitlines()]
+    assert sorted(found) == ["aaaa1", "uuuu1"]
+    code, text = shell("heads", "--resolve-dependencies")
+    assert code == 0
+    assert [line.split(" -> ")[1].split()[0] for line in text.splitlines()] == ["uuuu1"]
+
+
+def test_branches(parted: Shell) -> None:
+    """``branches`` tells where the history parts, and into what."""
+    expected = lines(
+        "<base> -> aaaa1 (default) (branchpoint), made changes",
+        "    -> aaaa1 -> bbbb2 (default) (head), more",
+        "    -> aaaa1 -> cccc3 (default) (head), other",
+    )
+    assert parted("branches") == (0, expected)
+    code, text = parted("branches", "--verbose")
+    assert code == 0
+    assert text.splitlines()[:2] == ["Rev: aaaa1 (branchpoint)", "Parent: <base>"]
+    assert text.endswith("".join(expected.splitlines(keepends=True)[1:]))
+
+
+@pytest.mark.parametrize("command", ["branches", "heads", "log", "show"])
+def test_no_revisions(shell: Shell, command: str) -> None:
+    """Without revisions there is nothing to show, and no error."""
+    assert shell(command) == (0, "")
+
+
+def test_labels_are_in_order(shell: Shell) -> None:
+    """Several labels are told in the same order in every process."""
+    write_revision(shell.app, "aaaa1", branch_labels=("c", "a", "e", "b", "d", "f"))
+    expected = "<base> -> aaaa1 (a, b, c, d, e, f) (head), aaaa1\n"
+    assert shell("heads") == (0, expected)
+
+
+# Alembic's log
+
+
+def _log_state() -> tuple[list[logging.Handler], int, bool]:
+    logger = logging.getLogger("alembic")
+    return list(logger.handlers), logger.level, logger.propagate
+
+
+@pytest.mark.parametrize("option", ["-v", "--verbose"])
+def test_verbose(shell: Shell, option: str) -> None:
+    """``-v`` shows Alembic's log. Afterwards logging is as it was."""
+    before = _log_state()
+    code, text = shell("revision", "made changes", option)
+    assert code == 0
+    assert "INFO [alembic.runtime.migration] Context impl SQLiteImpl.\n" in text
+    assert "Detected added table 'todo'\n" in text
+    assert text.endswith("  add table todo\n")
+    assert _log_state() == before
+
+
+def test_verbose_run(chain: Shell) -> None:
+    """``-v`` tells in Alembic's log which revision begins, as Alembic does."""
+    code, text = chain("upgrade", "1", "-v")
+    assert code == 0
+    assert "Running upgrade  -> aaaa1, made changes\n" in text
+    code, text = chain("downgrade", "-v")
+    assert code == 0
+    assert "Running downgrade aaaa1 -> , made changes\n" in text
+
+
+@pytest.mark.parametrize("command", ["check", "downgrade", "stamp", "upgrade"])
+def test_verbose_for_each(chain: Shell, command: str) -> None:
+    """The commands that ask the database take ``-v``, and put back logging also when
+    they fail.
+    """
+    before = _log_state()
+    text = chain(command, "-v")[1]
+    assert "INFO [alembic.runtime.migration] Context impl SQLiteImpl.\n" in text
+    assert _log_state() == before
+
+
+# A terminal
+
+WSGI = """
+import sqlalchemy as sa
+from flask import Flask
+from flask_alembic import Alembic
+
+metadata = sa.MetaData()
+sa.Table("todo", metadata, sa.Column("id", sa.Integer, primary_key=True))
+app = Flask("app", root_path={root!r})
+Alembic(app, metadatas=metadata, engines=sa.create_engine("sqlite:///{root}/t.db"))
+"""
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> t.Callable[..., tuple[int, str, str]]:
+    """Runs ``flask db`` in a process of its own, on a terminal or in a pipe."""
+    Path(tmp_path, "wsgi.py").write_text(WSGI.format(root=str(tmp_path)))
+
+    def run(*args: str, terminal: bool = False, **environ: str) -> tuple[int, str, str]:
+        command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", *args]
+        variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        variables.pop("NO_COLOR", None)
+        variables.update(environ)
+
+        if not terminal:
+            result = subprocess.run(
+                command,
+                cwd=tmp_path,
+                env=variables,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            return result.returncode, result.stdout, result.stderr
+
+        reader, writer = os.openpty()
+        child = subprocess.Popen(
+            command, cwd=tmp_path, env=variables, stdout=writer, stderr=writer
+        )
+        os.close(writer)
+        text = b"".join(iter(lambda: _read(reader), b"")).decode()
+        os.close(reader)
+        return child.wait(), text.replace("\r\n", "\n"), ""
+
+    return run
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1024)
+    except OSError:
+        # That is how a terminal says that nobody writes to it any more.
+        return b""
+
+
+ERROR = "Error: There is no revision 'nothing'.\n"
+HINT = "Hint: Run 'flask db log' to see all revisions.\n"
+RED, CYAN, GREEN, END = "\x1b[31m\x1b[1m", "\x1b[36m", "\x1b[32m", "\x1b[0m"
+
+
+def test_in_a_pipe(process: t.Callable[..., tuple[int, str, str]]) -> None:
+    """Without a terminal there is no colour; results go to stdout, errors to stderr,
+    and Alembic's log is not shown.
+    """
+    code, out, err = process("revision", "made changes")
+    assert (code, err) == (0, "")
+    wrote, change = out.splitlines()
+    assert wrote.startswith("Wrote migrations/")
+    assert change == "  add table todo"
+    assert process("upgrade", "nothing") == (1, "", ERROR + HINT)
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
+def test_on_a_terminal(process: t.Callable[..., tuple[int, str, str]]) -> None:
+    """A terminal gets colour."""
+    code, out, _ = process("stamp", terminal=True)
+    assert (code, out) == (0, f"{GREEN}default is already stamped base.{END}\n")
+    code, out, _ = process("upgrade", "nothing", terminal=True)
+    error = ERROR.replace("Error:", f"{RED}Error:{END}")
+    assert (code, out) == (1, error + HINT.replace("Hint:", f"{CYAN}Hint:{END}"))
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
+def test_no_color(process: t.Callable[..., tuple[int, str, str]]) -> None:
+    """``NO_COLOR`` is honoured, for results and for errors."""
+    code, out, _ = process("stamp", terminal=True, NO_COLOR="1")
+    assert (code, out) == (0, "default is already stamped base.\n")
+    code, out, _ = process("upgrade", "nothing", terminal=True, NO_COLOR="1")
+    assert (code, out) == (1, ERROR + HINT)
