@@ -18,6 +18,9 @@ if t.TYPE_CHECKING:
     from .databases import Database
 
 
+_CONNECT: t.Final = sa.Engine.connect
+
+
 @dataclass(frozen=True)
 class OpenConnection:
     """A connection, and what to do with it at the end."""
@@ -149,8 +152,11 @@ def _connection_failed(
 
 def _is_shared(engine: sa.Engine, connection: sa.Connection) -> bool:
     """Whether ``connect()`` gives everybody the same connection, as a test suite may
-    arrange it. It is asked only where one came back in a transaction.
+    arrange it by a function of its own. SQLAlchemy's gives a new one to each.
     """
+    if getattr(engine.connect, "__func__", None) is _CONNECT:
+        return False
+
     again = engine.connect()
 
     if again is connection:

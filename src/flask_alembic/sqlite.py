@@ -39,20 +39,25 @@ def pool_is_database(engine: sa.Engine) -> bool:
 
 
 def in_foreign_transaction(engine: sa.Engine) -> bool:
-    """Whether the one connection of a database in memory is in use.
+    """Whether the app is in a transaction on the one connection of a database in
+    memory. Taking that connection and giving it back would roll the app's work back.
 
     :param engine: Any engine.
-    :return: ``True`` if a transaction of the app is open on it. Taking the connection
-        and giving it back would roll that back.
+    :return: ``True`` if it is.
     """
-    if not isinstance(engine.pool, StaticPool) or not is_sqlite(engine):
+    if not is_sqlite(engine):
         return False
 
-    driver = engine.pool.connection.dbapi_connection
-    # With autocommit=False the driver is always in a transaction.
-    return bool(getattr(driver, "in_transaction", False)) and (
-        getattr(driver, "autocommit", _LEGACY) == _LEGACY
-    )
+    if isinstance(engine.pool, StaticPool):
+        return _driver_in_transaction(engine.pool.connection.dbapi_connection)
+
+    if isinstance(engine.pool, SingletonThreadPool):
+        # A second user in a thread shares the first one's connection, and closing it
+        # does nothing.
+        with engine.connect() as connection:
+            return _driver_in_transaction(connection.connection.dbapi_connection)
+
+    return False
 
 
 def begin_explicitly(connection: sa.Connection) -> t.Callable[[], None]:
@@ -66,17 +71,38 @@ def begin_explicitly(connection: sa.Connection) -> t.Callable[[], None]:
 
     if autocommit != _LEGACY:
         driver.autocommit = _LEGACY
+        driver.rollback()
 
-    event.listen(connection, "begin", _begin)
+    is_ours = not _begins_by_itself(connection, driver)
+
+    if is_ours:
+        event.listen(connection, "begin", _begin)
 
     def restore() -> None:
-        event.remove(connection, "begin", _begin)
+        if is_ours:
+            event.remove(connection, "begin", _begin)
+
         connection.info.pop(_MODE, None)
 
         if autocommit != _LEGACY:
             driver.autocommit = autocommit
 
     return restore
+
+
+def _begins_by_itself(connection: sa.Connection, driver: t.Any) -> bool:
+    """Whether the user's engine has a hook that sends ``BEGIN`` already."""
+    with connection.begin() as transaction:
+        begun = bool(driver.in_transaction)
+        transaction.rollback()
+
+    return begun
+
+
+def _driver_in_transaction(driver: t.Any) -> bool:
+    # With autocommit=False the driver is always in a transaction, which tells nothing.
+    is_legacy = getattr(driver, "autocommit", _LEGACY) == _LEGACY
+    return is_legacy and bool(getattr(driver, "in_transaction", False))
 
 
 def take_write_lock(connection: sa.Connection, on: bool) -> None:
@@ -93,11 +119,5 @@ def take_write_lock(connection: sa.Connection, on: bool) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
-    driver: t.Any = connection.connection.dbapi_connection
-
-    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
-        return
-
-    # An engine of the user may have a listener of its own that has begun.
-    if not driver.in_transaction:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql(connection.info.get(_MODE, "BEGIN"))

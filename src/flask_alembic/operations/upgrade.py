@@ -93,7 +93,7 @@ def downgrade(alembic: Facade, target: RevisionArgument) -> None:
         name = name_of(alembic, context)
         known_heads(alembic, name, heads)
         check_lineage(alembic, name, heads)
-        _check_one_way_down(name, to, heads)
+        _check_one_way_down(script, name, to, heads)
         undone = _merge_to_undo(script, to, heads)
 
         if undone is not None:
@@ -167,17 +167,28 @@ def _merge_to_undo(
     return MigrationStep.downgrade_from_script(script.revision_map, merge)
 
 
-def _check_one_way_down(name: str, to: str, heads: tuple[str, ...]) -> None:
+def _check_one_way_down(
+    script: ScriptDirectory, name: str, to: str, heads: tuple[str, ...]
+) -> None:
     """With several branches applied, a count does not say which of them to go down."""
-    if to.startswith("-") and len(heads) > 1:
-        found = sorted(heads)
+    branch, at, count = to.rpartition("@")
+
+    if not count.startswith("-"):
+        return
+
+    found = sorted(heads)
+
+    if at:
+        labels = {head: script.get_revision(head).branch_labels for head in found}
+        found = [head for head in found if branch in labels[head]]
+
+    if len(found) > 1:
         raise MultipleHeadsError(
             f"The database '{name}' is at {len(found)} revisions: {', '.join(found)}."
             f" '{to}' does not say which of them to go down from.",
             target=to,
             heads=found,
-            hint=f"Name a branch: 'flask db downgrade LABEL@{to}' or"
-            f" 'flask db downgrade {found[0]}@{to}'.",
+            hint=f"Name one: 'flask db downgrade {found[0]}@{count}'.",
         )
 
 
