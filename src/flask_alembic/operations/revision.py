@@ -18,10 +18,12 @@ from ..arguments import resolve
 from ..arguments import RevisionArgument
 from ..errors import EmptyMetadataError
 from ..errors import FlaskAlembicError
+from ..errors import HistoryError
 from ..errors import OutOfDateError
 from ..history import History
 from ..reports import NewRevisions
 from ..scripts import ids_on_disk
+from ..scripts import RevisionIndex
 from ..scripts import writing
 from .describe import describe
 from .describe import dropped_tables
@@ -224,12 +226,31 @@ def _write(
     # Another process may have taken the id since.
     with writing(script), _alembic_errors(target):
         taken = ids_on_disk(script)
+        _check_labels_on_disk(alembic, context.command_args["branch_label"], taken)
 
         for generated in context.generated_revisions:
             if generated.rev_id in taken:
                 generated.rev_id = new_id(alembic, taken)
 
         return list(context.generate_scripts())
+
+
+def _check_labels_on_disk(
+    alembic: Facade, labels: t.Sequence[str], ids: set[str]
+) -> None:
+    """Check that no process has begun the same branch since the files were read: two
+    revisions with one label are no history.
+    """
+    if not labels or ids <= set(History(alembic.script_directory).ids):
+        return
+
+    now = History(RevisionIndex(alembic.config))
+
+    if taken := sorted(set(labels) & now.labels):
+        raise HistoryError(
+            f"Another process has just begun the branch '{taken[0]}'.",
+            hint="Run the command again: it goes on from there.",
+        )
 
 
 def _all(tables: list[str]) -> str:
