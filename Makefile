@@ -33,7 +33,7 @@ demo: $(VENV)/.ready-tests  ## Walk an example application through its migration
 	@$(BIN)/python scripts/demo
 
 test: $(VENV)/.ready-tests  ## Run the tests on SQLite, and on servers that answer
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(VENV)/.ready-lint  ## Check style, formatting and the order of imports
 	@$(BIN)/ruff check

@@ -337,7 +337,7 @@ def test_forked_processes_share_no_connection(url: str, apps: Apps) -> None:
         [sys.executable, "-c", CHILD, url, app.root_path],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=30,
     )
     assert result.returncode == 0, result.stderr
     told = [line.split() for line in result.stdout.splitlines()]
@@ -745,6 +745,19 @@ def test_database_goes_away_after_a_read(url: str, apps: Apps, verb: str) -> Non
 
     with app.app_context():
         assert len(alembic_.current()) == 1
+
+
+@on_network
+def test_database_goes_away_after_an_own_read(url: str, apps: Apps) -> None:
+    """Nor if the app itself read, on the connection of the migration context."""
+    app, alembic_ = at_head(url, apps)
+
+    with app.app_context():
+        connection = alembic_.migration_context.connection
+        assert connection is not None
+        assert connection.scalar(sa.text("SELECT count(*) FROM todo")) == 0
+        assert connection.in_transaction()
+        cut(url)
 
 
 @on_network
