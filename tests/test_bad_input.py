@@ -1193,7 +1193,7 @@ class LazyEngines:
 
 URL_HINT: t.Final = "Hint: Mend the database's URL in the app's config.\n"
 URLS: t.Final = {
-    "nonsense": "ArgumentError: Could not parse SQLAlchemy URL from given URL string.*",
+    "nonsense": "ArgumentError",
     "nosuch://u:geheim@h/x": (
         "NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:nosuch"
     ),
@@ -1696,8 +1696,9 @@ def test_emptied_version_table(sqlite_url: str, apps: Apps, db: Cli) -> None:
         "Error: Revision r1 failed on the database 'default': OperationalError: table"
         " made already exists\n"
         "SQL: CREATE TABLE made ( id INTEGER )\n"
-        "Hint: The database 'default' has tables but no revision. If they were made"
-        " without migrations, run 'flask db stamp' with the revision they match.\n"
+        "Hint: The database 'default' has tables but no revision. If another process"
+        " is migrating it, run the command again. If they were made without migrations,"
+        " run 'flask db stamp' with the revision they match.\n"
     )
     assert result.exit_code == 1
     assert rows_of(sqlite_url) == {"alembic_version": [], "made": []}

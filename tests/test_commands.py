@@ -1012,3 +1012,25 @@ def test_no_color(process: t.Callable[..., tuple[int, str, str]]) -> None:
     assert (code, out) == (0, "default is already stamped base.\n")
     code, out, _ = process("upgrade", "nothing", terminal=True, NO_COLOR="1")
     assert (code, out) == (1, ERROR + HINT)
+
+
+def test_revision_left_out_by_a_hook(apps: Apps, sqlite_url: str, db: Cli) -> None:
+    """A hook that empties the directives keeps a revision from being written, and the
+    command says so.
+    """
+
+    def leave_out(context: object, revision: object, directives: list[object]) -> None:
+        directives.clear()
+
+    app, alembic = apps.plain(
+        sqlite_url, ALEMBIC_CONTEXT={"process_revision_directives": leave_out}
+    )
+    result = db(app, "revision", "nothing")
+    assert result.output == (
+        "No revision was written: process_revision_directives left none.\n"
+    )
+    assert result.exit_code == 0
+
+    with app.app_context():
+        assert alembic.heads() == ()
+        assert alembic.revision("nothing") == []

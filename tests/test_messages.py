@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import typing as t
 from pathlib import Path
 
@@ -150,7 +151,10 @@ def check_carried(app: Flask, alembic: Alembic, message: str) -> None:
     with app.app_context():
         loaded = alembic.script_directory.get_revision(script.revision)
         assert loaded is not None
-        assert loaded.module.__doc__ == docstring
+        # Newer versions of Python expand tabs and strip spaces in docstrings.
+        assert inspect.cleandoc(loaded.module.__doc__ or "") == inspect.cleandoc(
+            docstring
+        )
         assert len(alembic.log()) == len(before) + 1
 
 

@@ -210,8 +210,11 @@ def _engines_of(extension: t.Any) -> Engines:
     except ValueError:
         # It quotes the part of the URL that is no port, which may be the password.
         problem = "ValueError"
-    except (ImportError, sa.exc.ArgumentError) as error:
+    except (ImportError, sa.exc.NoSuchModuleError) as error:
         problem = f"{type(error).__name__}: {error}"
+    except sa.exc.ArgumentError:
+        # Older SQLAlchemy quotes the whole URL.
+        problem = "ArgumentError"
 
     raise _missing(
         f"The engines can't be made: {problem}.",

@@ -242,7 +242,7 @@ class ConnectionFailed(FlaskAlembicError, OperationalError):
         hint: str | None = None,
     ) -> None:
         OperationalError.__init__(self, None, None, orig)
-        self.args = (message,)
+        self.args: tuple[t.Any, ...] = (message,)
         self.message = message
         self.hint = hint
         self.database: str = database

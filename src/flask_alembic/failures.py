@@ -167,8 +167,9 @@ def _hint(failure: Failure) -> str:
 
     if not failure.standing.get(database) and "already exists" in str(failure.error):
         return (
-            f"The database '{database}' has tables but no revision. If they were made"
-            " without migrations, run 'flask db stamp' with the revision they match."
+            f"The database '{database}' has tables but no revision. If another process"
+            " is migrating it, run the command again. If they were made without"
+            " migrations, run 'flask db stamp' with the revision they match."
         )
 
     if failure.have_it:

@@ -7,6 +7,7 @@ import threading
 import time
 import typing as t
 from contextlib import contextmanager
+from contextlib import ExitStack
 from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
@@ -32,6 +33,7 @@ from .steps import step_name
 from .version_table import read_heads
 
 if t.TYPE_CHECKING:
+    import sqlalchemy as sa
     from alembic.runtime.migration import HeadMaintainer
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import MigrationStep
@@ -74,6 +76,7 @@ class _Run:
     applied: list[AppliedStep] = field(default_factory=list)
     standing: dict[str, tuple[str, ...]] = field(default_factory=dict)
     maintainers: dict[str, HeadMaintainer] = field(default_factory=dict)
+    checks: dict[str, t.Callable[[], None]] = field(default_factory=dict)
     round: _Round = field(init=False)
 
     def execute(self, work: Work) -> MigrationReport:
@@ -85,13 +88,15 @@ class _Run:
         # where each of them is.
         waiting = {name: iter(found) for name, found in steps.items()}
 
-        try:
-            self.lock_for_writing(True)
+        with ExitStack() as stack:
+            if rounds:
+                self.checks = {
+                    name: stack.enter_context(_migrating(context))
+                    for name, context in self.contexts.items()
+                }
 
             for _, names in rounds:
                 self.run_round({name: next(waiting[name]) for name in names})
-        finally:
-            self.lock_for_writing(False)
 
         return MigrationReport(tuple(self.applied), dict(self.standing))
 
@@ -116,11 +121,6 @@ class _Run:
         self.maintainers[name] = alembic_internals.head_maintainer(context, heads)
         return steps
 
-    def lock_for_writing(self, on: bool) -> None:
-        for context in self.contexts.values():
-            if context.connection is not None and not context.connection.closed:
-                sqlite.take_write_lock(context.connection, on)
-
     def run_round(self, steps: dict[str, MigrationStep]) -> None:
         """Run one revision on the databases that need it, and commit it on all."""
         self.round = _Round(steps)
@@ -131,9 +131,7 @@ class _Run:
             try:
                 self.round.begun[name] = alembic_internals.begin_transaction(context)
                 self.round.done[name] = self.apply(name, step)
-
-                if len(steps) > 1:
-                    _check_deferred(context)
+                self.checks[name]()
             # SystemExit too: a revision that calls sys.exit() has failed.
             except (Exception, SystemExit) as error:
                 self.roll_back()
@@ -241,7 +239,21 @@ class _Round:
     log: StatementLog = field(default_factory=lambda: StatementLog(rolls_back_ddl=True))
 
 
-def _check_deferred(context: MigrationContext) -> None:
-    """Let deferred constraints fail now, while every database can roll back."""
-    if context.dialect.name == "postgresql" and context.connection is not None:
-        context.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+@contextmanager
+def _migrating(context: MigrationContext) -> t.Iterator[t.Callable[[], None]]:
+    """Prepare a database, and give what lets deferred constraints fail before the first
+    commit, while every database can roll back.
+    """
+    connection = context.connection
+
+    if connection is None or alembic_internals.in_external_transaction(context):
+        yield lambda: None
+    elif context.dialect.name == "postgresql":
+        yield lambda: _check_deferred(connection)
+    else:
+        with sqlite.migrating(connection) as check:
+            yield check
+
+
+def _check_deferred(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")

@@ -168,6 +168,8 @@ class RevisionIndex(ScriptDirectory):
             )
 
         content = render_revision(src, self.output_encoding, kw)
+        # Older Alembic does not make the folders that a file template names.
+        dest.parent.mkdir(parents=True, exist_ok=True)
         write_whole(dest, content)
         self._run_hooks(dest)
 

@@ -6,7 +6,9 @@ own connections and engine are left as they are.
 
 from __future__ import annotations
 
+import sqlite3
 import typing as t
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -105,17 +107,73 @@ def _driver_in_transaction(driver: t.Any) -> bool:
     return is_legacy and bool(getattr(driver, "in_transaction", False))
 
 
-def take_write_lock(connection: sa.Connection, on: bool) -> None:
-    """Whether transactions take the write lock when they begin.
+@contextmanager
+def migrating(connection: sa.Connection) -> t.Iterator[t.Callable[[], None]]:
+    """Prepare a connection for migrations, of any database.
 
-    A transaction that reads first and writes later fails at once if another process
-    wrote in between; one that begins by writing waits its turn.
+    On SQLite transactions take the write lock when they begin: one that reads first and
+    writes later fails at once if another process wrote in between. And where foreign
+    keys are checked, that is put off to the end of a revision. Batch mode drops a table
+    to make it anew, and SQLite would delete the rows that refer to it, as described
+    under "Making Other Kinds Of Table Schema Changes" in
+    https://www.sqlite.org/lang_altertable.html.
 
-    :param connection: A connection, of any database.
-    :param on: Whether they do from now on.
+    :param connection: A connection that is ours, not in a transaction.
+    :return: To be called before each commit.
     """
-    if connection.dialect.name == "sqlite":
-        connection.info[_MODE] = "BEGIN IMMEDIATE" if on else "BEGIN"
+    if connection.dialect.name != "sqlite":
+        yield lambda: None
+        return
+
+    driver: t.Any = connection.connection.dbapi_connection
+    is_checked = bool(_rows(driver, "PRAGMA foreign_keys")[0][0])
+    connection.info[_MODE] = "BEGIN IMMEDIATE"
+
+    if not is_checked:
+        try:
+            yield lambda: None
+        finally:
+            _unless_closed(connection, lambda: connection.info.pop(_MODE, None))
+
+        return
+
+    # The pragma does nothing in a transaction, so SQLAlchemy must not begin one.
+    driver.execute("PRAGMA foreign_keys=OFF")
+    before = _orphans(driver)
+
+    try:
+        yield lambda: _check_foreign_keys(driver, before)
+    finally:
+        _unless_closed(connection, lambda: connection.info.pop(_MODE, None))
+        _unless_closed(connection, lambda: driver.execute("PRAGMA foreign_keys=ON"))
+
+
+def _unless_closed(connection: sa.Connection, action: t.Callable[[], object]) -> None:
+    if not connection.closed and not connection.invalidated:
+        action()
+
+
+def _check_foreign_keys(driver: t.Any, before: set[tuple[t.Any, ...]]) -> None:
+    """Fail for rows that refer to no row, but not for those that did so before."""
+    if orphans := sorted(_orphans(driver) - before, key=str):
+        table, _, parent, _ = orphans[0]
+        raise sqlite3.IntegrityError(
+            f"FOREIGN KEY constraint failed: {len(orphans)} of the rows refer to none,"
+            f" the first in {table} to {parent}"
+        )
+
+
+def _orphans(driver: t.Any) -> set[tuple[t.Any, ...]]:
+    return set(_rows(driver, "PRAGMA foreign_key_check"))
+
+
+def _rows(driver: t.Any, statement: str) -> list[tuple[t.Any, ...]]:
+    cursor = driver.cursor()
+
+    try:
+        return [tuple(row) for row in cursor.execute(statement).fetchall()]
+    finally:
+        cursor.close()
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -103,10 +103,16 @@ def _explain(error: Exception) -> tuple[str, str | None, int]:
             1,
         )
 
-    if isinstance(error, (ArgumentError, NoSuchModuleError)):
-        return f"{error}", "Mend the database's URL in the app's config.", 1
+    if isinstance(error, ArgumentError):
+        return _url_problem(error), "Mend the database's URL in the app's config.", 1
 
     return f"{error}", None, 1
+
+
+def _url_problem(error: ArgumentError) -> str:
+    # Older SQLAlchemy quotes a URL that it can't read, with the password.
+    is_quoted = "URL" in str(error) and not isinstance(error, NoSuchModuleError)
+    return "The database's URL can't be read." if is_quoted else f"{error}"
 
 
 def _os_hint(error: OSError) -> str | None:
@@ -160,8 +166,11 @@ def _is_of_library(filename: str) -> bool:
     """Whether a frame is of code that the user did not write. An installed app lies
     among the libraries. Alembic makes functions of strings, in the file "<string>".
     """
-    if filename.startswith(current_app.root_path):
-        return False
+    # A virtual environment may lie in the app's folder.
+    path = filename.removeprefix(current_app.root_path)
+
+    if path != filename:
+        return "site-packages" in path
 
     return "site-packages" in filename or filename.startswith(
         ("<", _PACKAGE, _STANDARD_LIBRARY)

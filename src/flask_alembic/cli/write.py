@@ -117,6 +117,10 @@ def mkdir(alembic: Alembic) -> None:
 
 
 def _tell(alembic: Alembic, written: NewRevisions) -> None:
+    if not written:
+        click.echo("No revision was written: process_revision_directives left none.")
+        return
+
     for script in written:
         if script is not None:
             click.echo(_wrote(alembic, script))

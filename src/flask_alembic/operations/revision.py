@@ -189,8 +189,14 @@ class _Comparison:
         )
 
     def _check_drops(self, name: str) -> None:
-        script = self.context.generated_revisions[-1]
-        tables = dropped_tables(script.upgrade_ops_list[-1])
+        # A hook may have emptied the list, or put other scripts in it.
+        scripts = self.context.generated_revisions[-1:]
+        tables = [
+            table
+            for script in scripts
+            for operations in script.upgrade_ops_list[-1:]
+            for table in dropped_tables(operations)
+        ]
 
         if tables and not self.alembic.databases[name].tables:
             raise EmptyMetadataError(
