@@ -64,7 +64,11 @@ def databases(server: Server, tmp_path: Path) -> t.Iterator[Databases]:
 
 @pytest.fixture
 def apps(tmp_path: Path) -> t.Iterator[Apps]:
-    """Makes apps, each in a folder of its own, and closes their engines."""
+    """Makes apps, each in a folder of its own, and closes their engines.
+
+    A test that takes this and ``databases`` takes ``databases`` first: what is made
+    last goes first, and PostgreSQL drops no database that a connection is open to.
+    """
     made = Apps(tmp_path)
     yield made
     made.close()
