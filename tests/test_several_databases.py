@@ -763,3 +763,40 @@ def test_engine_name_is_an_identifier(tmp_path: Path, apps: Apps) -> None:
 
     assert tables(urls["default"]) == {"alembic_version", "of_default"}
     assert tables(urls["auth-db"]) == {"alembic_version", "of_auth_db"}
+
+
+def test_retried_revision(urls: dict[str, str], apps: Apps) -> None:
+    """Where a subclass tries again after the second database failed, what the first
+    try found is not written twice.
+    """
+    failures: list[bool] = []
+
+    class Retrying(Alembic):
+        def run_migrations(self, fn: t.Any, **kwargs: t.Any) -> t.Any:
+            def flaky(heads: t.Any, context: t.Any) -> t.Any:
+                if context is self.migration_contexts["auth"] and not failures:
+                    failures.append(True)
+                    raise ConnectionError("gone for a moment")
+
+                return fn(heads, context)
+
+            try:
+                return super().run_migrations(flaky, **kwargs)
+            except ConnectionError:
+                return super().run_migrations(flaky, **kwargs)
+
+    app = apps.flask()
+    alembic = Retrying(
+        app,
+        metadatas=METADATAS,
+        engines={name: apps.engine(url) for name, url in urls.items()},
+    )
+
+    with app.app_context():
+        written = alembic.revision("made changes")
+        assert failures == [True]
+        assert [change.database for change in written.changes] == ["default", "auth"]
+        alembic.upgrade()
+
+    with app.app_context():
+        assert alembic.check().ok

@@ -70,31 +70,27 @@ def revision(
     labels = check_labels(label, history)
     parents, labels = find_parents(history, branch, as_strings(parent), labels)
     depends = [resolve(text, history) for text in as_strings(depend or [])]
-    context = autogenerate.RevisionContext(
-        alembic.config,
-        script,
-        {
-            "message": check_message(message),
-            "sql": False,
-            "head": parents,
-            "splice": splice,
-            "branch_label": labels,
-            "version_path": find_folder(alembic, branch, path),
-            "rev_id": new_id(alembic, history.ids),
-            "depends_on": depends or None,
-        },
-    )
+    arguments = {
+        "message": check_message(message),
+        "sql": False,
+        "head": parents,
+        "splice": splice,
+        "branch_label": labels,
+        "version_path": find_folder(alembic, branch, path),
+        "rev_id": new_id(alembic, history.ids),
+        "depends_on": depends or None,
+    }
+    work = _Comparison(alembic, arguments, empty=empty, allow_drops=allow_drops)
     result = NewRevisions()
 
     if not empty:
         result.tables = {n: found.tables for n, found in alembic.databases.items()}
 
     if not empty or asbool(alembic.config.get_main_option("revision_environment")):
-        work = _Comparison(alembic, context, empty=empty, allow_drops=allow_drops)
         alembic.run_migrations(work)
         result.changes = work.changes()
 
-    result += _write(alembic, context)
+    result += _write(alembic, work.context)
     return result
 
 
@@ -142,33 +138,40 @@ class _Comparison:
     def __init__(
         self,
         alembic: Facade,
-        context: autogenerate.RevisionContext,
+        arguments: dict[str, t.Any],
         *,
         empty: bool,
         allow_drops: bool,
     ) -> None:
         self.alembic = alembic
-        self.context = context
+        self.arguments = arguments
         self.empty = empty
         self.allow_drops = allow_drops
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was found so far."""
         self.names: list[str] = []
+        self.context = autogenerate.RevisionContext(
+            self.alembic.config, self.alembic.script_directory, self.arguments
+        )
 
     def __call__(
         self, heads: tuple[str, ...], context: MigrationContext
     ) -> list[t.Any]:
         name = name_of(self.alembic, context)
 
+        if name in self.names:
+            # A retry, which must not add to what the first try found.
+            self.begin()
+
+        self.names.append(name)
+
         if self.empty:
             self.context.run_no_autogenerate(heads, context)
             return []
 
         _check_at_head(self.alembic, name, heads)
-
-        if not self.names:
-            # A retry begins anew, and must not append to what the first try found.
-            self.context.generated_revisions = self.context.generated_revisions[:1]
-
-        self.names.append(name)
         self.context.run_autogenerate(heads, context)
 
         if not self.allow_drops:
