@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import typing as t
 from contextlib import contextmanager
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -122,35 +123,31 @@ def migrating(connection: sa.Connection) -> t.Iterator[t.Callable[[], None]]:
     :return: To be called before each commit.
     """
     if connection.dialect.name != "sqlite":
-        yield lambda: None
+        yield _nothing
         return
 
     driver: t.Any = connection.connection.dbapi_connection
     is_checked = bool(_rows(driver, "PRAGMA foreign_keys")[0][0])
     connection.info[_MODE] = "BEGIN IMMEDIATE"
+    check: t.Callable[[], None] = _nothing
 
-    if not is_checked:
-        try:
-            yield lambda: None
-        finally:
-            _unless_closed(connection, lambda: connection.info.pop(_MODE, None))
-
-        return
-
-    # The pragma does nothing in a transaction, so SQLAlchemy must not begin one.
-    driver.execute("PRAGMA foreign_keys=OFF")
-    before = _orphans(driver)
+    if is_checked:
+        # The pragma does nothing in a transaction, so SQLAlchemy must not begin one.
+        driver.execute("PRAGMA foreign_keys=OFF")
+        check = partial(_check_foreign_keys, driver, _orphans(driver))
 
     try:
-        yield lambda: _check_foreign_keys(driver, before)
+        yield check
     finally:
-        _unless_closed(connection, lambda: connection.info.pop(_MODE, None))
-        _unless_closed(connection, lambda: driver.execute("PRAGMA foreign_keys=ON"))
+        if not connection.closed and not connection.invalidated:
+            connection.info.pop(_MODE, None)
+
+            if is_checked:
+                driver.execute("PRAGMA foreign_keys=ON")
 
 
-def _unless_closed(connection: sa.Connection, action: t.Callable[[], object]) -> None:
-    if not connection.closed and not connection.invalidated:
-        action()
+def _nothing() -> None:
+    """The check of a database that has nothing to check."""
 
 
 def _check_foreign_keys(driver: t.Any, before: set[tuple[t.Any, ...]]) -> None:

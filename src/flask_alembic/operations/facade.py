@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import typing as t
+from contextlib import contextmanager
 
+from alembic.util import CommandError
+
+from ..arguments import beyond
+from ..errors import FlaskAlembicError
 from ..errors import TargetError
 from ..errors import UnknownRevisionError
 from ..history import History
@@ -38,6 +43,22 @@ class Facade(t.Protocol):
     def rev_id(self) -> str: ...
 
     def run_migrations(self, fn: t.Any, **kwargs: t.Any) -> t.Any: ...
+
+
+@contextmanager
+def alembic_errors(target: str, *, up: bool = True) -> t.Iterator[None]:
+    """Tell Alembic's errors about revision arguments in our words.
+
+    :param target: The argument, as the user wrote it.
+    :param up: Whether it was to go up.
+    :raises TargetError: For an error of Alembic's. Ours go through.
+    """
+    try:
+        yield
+    except FlaskAlembicError:
+        raise
+    except CommandError as error:
+        raise beyond(target, up=up, error=error) from error
 
 
 def name_of(alembic: Facade, context: MigrationContext) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import typing as t
 
 from alembic.script import Script
-from alembic.util import CommandError
 
 from ..arguments import as_strings
-from ..arguments import beyond
 from ..arguments import resolve
 from ..arguments import RevisionArgument
-from ..errors import FlaskAlembicError
 from ..history import History
 from ..version_table import read_heads
+from .facade import alembic_errors
 from .facade import Facade
 from .facade import known_heads
 
@@ -103,12 +101,8 @@ def log(
     script = alembic.script_directory
     lower, upper = _targets(alembic, start), _targets(alembic, end)
 
-    try:
+    with alembic_errors(", ".join([*lower, *upper])):
         return list(script.walk_revisions(_one(lower), _one(upper)))
-    except FlaskAlembicError:
-        raise
-    except CommandError as error:
-        raise beyond(", ".join([*lower, *upper]), up=True, error=error) from error
 
 
 def show(alembic: Facade, revisions: RevisionArgument) -> list[Script]:
@@ -121,17 +115,13 @@ def show(alembic: Facade, revisions: RevisionArgument) -> list[Script]:
     script = alembic.script_directory
     targets = _targets(alembic, revisions)
 
-    try:
+    with alembic_errors(", ".join(targets)):
         return [
             found
             for target in targets
             for found in script.get_revisions(target)
             if found is not None
         ]
-    except FlaskAlembicError:
-        raise
-    except CommandError as error:
-        raise beyond(", ".join(targets), up=True, error=error) from error
 
 
 def _one(targets: list[str]) -> str:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import typing as t
-from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import autogenerate
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from alembic.util import asbool
-from alembic.util import CommandError
 
 from ..arguments import as_strings
-from ..arguments import beyond
 from ..arguments import resolve
 from ..arguments import RevisionArgument
 from ..errors import EmptyMetadataError
-from ..errors import FlaskAlembicError
 from ..errors import HistoryError
 from ..errors import OutOfDateError
 from ..history import History
@@ -27,6 +23,7 @@ from ..scripts import RevisionIndex
 from ..scripts import writing
 from .describe import describe
 from .describe import dropped_tables
+from .facade import alembic_errors
 from .facade import Facade
 from .facade import known_heads
 from .facade import name_of
@@ -122,7 +119,7 @@ def merge(
 
     check_message(message)
 
-    with writing(script), _alembic_errors(", ".join(ids)):
+    with writing(script), alembic_errors(", ".join(ids)):
         return script.generate_revision(
             revid=new_id(alembic, ids_on_disk(script)),
             message=message,
@@ -233,7 +230,7 @@ def _write(
     target = ", ".join(context.command_args["head"])
 
     # Another process may have taken the id since.
-    with writing(script), _alembic_errors(target):
+    with writing(script), alembic_errors(target):
         taken = ids_on_disk(script)
         _check_labels_on_disk(alembic, context.command_args["branch_label"], taken)
 
@@ -268,14 +265,3 @@ def _all(tables: list[str]) -> str:
 
     rest = ", …" if len(tables) > 5 else ""
     return f"all {len(tables)} tables of the database: {', '.join(tables[:5])}{rest}"
-
-
-@contextmanager
-def _alembic_errors(target: str) -> t.Iterator[None]:
-    """Alembic's errors about what a new revision revises, in our words."""
-    try:
-        yield
-    except FlaskAlembicError:
-        raise
-    except CommandError as error:
-        raise beyond(target, up=True, error=error) from error

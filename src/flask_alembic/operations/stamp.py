@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.migration import MigrationStep
-from alembic.util import CommandError
 
 from .. import alembic_internals
 from ..arguments import as_strings
-from ..arguments import beyond
 from ..arguments import resolve
 from ..arguments import RevisionArgument
-from ..errors import FlaskAlembicError
 from ..history import History
+from .facade import alembic_errors
 from .facade import Facade
 from .facade import known_heads
 from .facade import lineage_heads
@@ -35,11 +33,7 @@ def stamp(alembic: Facade, target: RevisionArgument) -> None:
         if len(lineage_heads(script, heads)) < len(heads):
             return alembic_internals.overwrite_steps(script, targets, heads)
 
-        try:
+        with alembic_errors(", ".join(targets)):
             return alembic_internals.stamp_steps(script, targets, heads)
-        except FlaskAlembicError:
-            raise
-        except CommandError as error:
-            raise beyond(", ".join(targets), up=True, error=error) from error
 
     alembic.run_migrations(work)

@@ -8,11 +8,9 @@ import typing as t
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 
 from .. import alembic_internals
 from ..arguments import as_strings
-from ..arguments import beyond
 from ..arguments import resolve
 from ..arguments import RevisionArgument
 from ..arguments import too_far
@@ -24,6 +22,7 @@ from ..history import History
 from ..revision_files import display
 from ..steps import step_script
 from ..version_table import column_length
+from .facade import alembic_errors
 from .facade import check_lineage
 from .facade import Facade
 from .facade import known_heads
@@ -120,13 +119,10 @@ def _steps(
 ) -> Steps:
     """Find the steps and check all of them, before the first one runs."""
     try:
-        steps = find()
-    except FlaskAlembicError:
-        raise
+        with alembic_errors(target, up=up):
+            steps = find()
     except AttributeError as error:
         raise _without_function(alembic, error, up) from error
-    except CommandError as error:
-        raise beyond(target, up=up, error=error) from error
 
     if up:
         _check_lengths(context, steps)
