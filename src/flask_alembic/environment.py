@@ -5,29 +5,33 @@ contexts on them.
 from __future__ import annotations
 
 import typing as t
+from argparse import Namespace
 from contextlib import contextmanager
 
 from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 
+from .call_options import CallOptions
+from .connections import borrow_connection
 from .connections import close_connection
 from .connections import end_transaction
 from .connections import open_connection
 from .connections import OpenConnection
-from .context_options import check_context
-from .context_options import context_options
-from .databases import default_name
+from .context_options import all_options
+from .context_options import check_options
 from .errors import MigrationFailed
 from .reports import AppliedStep
 from .reports import MigrationReport
 from .server_defaults import compare_by_meaning
 
 if t.TYPE_CHECKING:
+    import sqlalchemy as sa
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
     from .databases import Database
+    from .hooks import Hooks
     from .scripts import RevisionIndex
     from .settings import Settings
 
@@ -37,39 +41,52 @@ class Environment:
 
     :param settings: The app's settings, as they were when the context first needed
         them.
+    :param hooks: The functions that the app registered.
+    :param options: What the caller asks for.
     :param keep_pooled: Whether connections go back to the app's pool.
+    :param connections: Connections of somebody else's to use: name to connection.
     """
 
-    def __init__(self, settings: Settings, *, keep_pooled: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        hooks: Hooks,
+        *,
+        keep_pooled: bool,
+        options: CallOptions | None = None,
+        connections: t.Mapping[str, sa.Connection] | None = None,
+    ) -> None:
         self.settings = settings
+        self.options: CallOptions = options or CallOptions()
         self.config: Config | None = None
         self.script: RevisionIndex | None = None
         self.databases: dict[str, Database] | None = None
         self.report: MigrationReport = MigrationReport()
-        self._keep_pooled = keep_pooled
-        self._environment_context: EnvironmentContext | None = None
+        self._hooks = hooks
+        # The app is not to get a connection with another search_path or role.
+        self._keep_pooled = keep_pooled and not hooks.prepare_connections
+        self._borrowed = dict(connections or {})
+        self._cmd_opts: Namespace | None = None
+        self._environment_contexts: dict[str, EnvironmentContext] = {}
+        self._context_options: dict[str, dict[str, t.Any]] = {}
         self._opened: dict[str, OpenConnection] = {}
         self._contexts: dict[str, MigrationContext] = {}
         self._operations: dict[str, Operations] = {}
 
-    @property
-    def is_open(self) -> bool:
-        """Whether connections are open."""
-        return bool(self._contexts)
-
     def environment_context(
-        self, config: Config, script: ScriptDirectory
+        self, name: str, config: Config, script: ScriptDirectory
     ) -> EnvironmentContext:
-        """The environment context of the default database.
+        """The environment context of a database.
 
+        :param name: The name of the database.
         :param config: The config.
         :param script: The revisions.
-        :return: The same one until the app context ends.
+        :return: The same one until the connection is closed.
         """
-        if self._environment_context is None:
-            self._environment_context = EnvironmentContext(config, script)
+        if name not in self._environment_contexts:
+            self._environment_contexts[name] = EnvironmentContext(config, script)
 
-        return self._environment_context
+        return self._environment_contexts[name]
 
     def migration_contexts(
         self,
@@ -77,27 +94,43 @@ class Environment:
         config: Config,
         script: ScriptDirectory,
     ) -> dict[str, MigrationContext]:
-        """Connect to all databases, if that isn't done.
+        """Connect to the databases that the caller asks for, if that isn't done.
 
-        :param databases: The databases.
+        :param databases: All databases.
         :param config: The config.
         :param script: The revisions.
         :return: Name to context. Only all or none: if one database can't be reached,
             the next call tries again.
         """
-        if not self._contexts:
-            check_context(self.settings.context)
+        selected = self.options.select(databases)
+        missing = [name for name in selected if name not in self._contexts]
 
-            try:
-                self._contexts = {
-                    name: self._open(database, databases, config, script)
-                    for name, database in databases.items()
-                }
-            except BaseException:
-                self.close(commit=False)
-                raise
+        try:
+            for name in missing:
+                self._contexts[name] = self._open(name, databases, config, script)
+        except BaseException:
+            self.close(missing, commit=False)
+            raise
 
-        return self._contexts
+        self._pass_options(config)
+
+        if self.options.databases is None:
+            return self._contexts
+
+        return {name: self._contexts[name] for name in selected}
+
+    @contextmanager
+    def using(self, options: CallOptions) -> t.Iterator[None]:
+        """Let other options hold for a while.
+
+        :param options: The options.
+        """
+        before, self.options = self.options, options
+
+        try:
+            yield
+        finally:
+            self.options = before
 
     def operations(
         self, contexts: dict[str, MigrationContext]
@@ -114,34 +147,36 @@ class Environment:
             if known is None or known.migration_context is not context:
                 self._operations[name] = Operations(context)
 
-        return self._operations
+        if self.options.databases is None:
+            return self._operations
+
+        return {name: self._operations[name] for name in contexts}
 
     @contextmanager
     def lent(self) -> t.Iterator[None]:
         """Use the connections for a while: those that this opens are given back at the
         end, and where one was open already no transaction of a read stays behind.
         """
-        was_open = self.is_open
-        busy = {name for name, opened in self._opened.items() if opened.has_work}
+        before = dict(self._opened)
+        busy = {name for name, opened in before.items() if opened.has_work}
 
         try:
             yield
         finally:
-            if not was_open:
-                self.close(commit=False)
-            else:
-                for name, opened in self._opened.items():
-                    if name not in busy:
-                        end_transaction(opened, commit=False)
+            self.close(self._opened.keys() - before.keys(), commit=False)
+
+            for name, opened in self._opened.items():
+                if name not in busy:
+                    end_transaction(opened, commit=False)
 
     @contextmanager
     def running(self) -> t.Iterator[None]:
         """Run migrations: what operations did so far is committed before, and after an
         error all connections are closed, so that a second try gets new ones.
         """
-        was_open = self.is_open
+        before = dict(self._opened)
 
-        for opened in self._opened.values():
+        for opened in before.values():
             end_transaction(opened, commit=True)
 
         try:
@@ -154,8 +189,7 @@ class Environment:
 
             raise
 
-        if not was_open:
-            self.close(commit=False)
+        self.close(self._opened.keys() - before.keys(), commit=False)
 
     def add_report(
         self,
@@ -169,24 +203,32 @@ class Environment:
         """
         self.report = MigrationReport((*self.report.steps, *steps), dict(databases))
 
-    def close(self, *, commit: bool) -> None:
-        """Give all connections back.
+    def close(self, names: t.Iterable[str] | None = None, *, commit: bool) -> None:
+        """Give connections back.
 
+        :param names: Of which databases; ``None`` for all.
         :param commit: Whether the work of operations lasts.
         :raises Exception: If such work can't be committed. Everything is given back
             all the same.
         """
         worked = bool(self._operations)
         failure: Exception | None = None
-        opened, self._opened = self._opened, {}
-        self._contexts, self._operations = {}, {}
-        self._environment_context = None
 
-        for item in opened.values():
+        for name in list(self._opened if names is None else names):
+            self._contexts.pop(name, None)
+            self._operations.pop(name, None)
+            self._environment_contexts.pop(name, None)
+
             try:
-                close_connection(item, commit=commit)
+                if opened := self._opened.pop(name, None):
+                    close_connection(opened, commit=commit)
             except Exception as error:
                 failure = failure or error
+
+        if names is None:
+            # What a subclass has made contexts for, or was asked for unconnected.
+            self._operations.clear()
+            self._environment_contexts.clear()
 
         # A database that went away after it was only read is nothing to fail for.
         if failure is not None and worked and commit:
@@ -194,22 +236,14 @@ class Environment:
 
     def _open(
         self,
-        database: Database,
+        name: str,
         databases: dict[str, Database],
         config: Config,
         script: ScriptDirectory,
     ) -> MigrationContext:
-        opened = open_connection(database, keep_pooled=self._keep_pooled)
-        self._opened[database.name] = opened
-
-        if database.name == default_name(databases):
-            context = self.environment_context(config, script)
-        else:
-            context = EnvironmentContext(config, script)
-
-        options = context_options(
-            self.settings.context, database, several=len(databases) > 1
-        )
+        options = self._options_of(name, databases, config)
+        opened = self._connect(databases[name])
+        context = self.environment_context(name, config, script)
         context.configure(connection=opened.connection, **options)
         result = context.get_context()
 
@@ -217,3 +251,38 @@ class Environment:
             compare_by_meaning(result)
 
         return result
+
+    def _connect(self, database: Database) -> OpenConnection:
+        if (connection := self._borrowed.get(database.name)) is not None:
+            opened = borrow_connection(connection)
+        else:
+            opened = open_connection(database, keep_pooled=self._keep_pooled)
+
+        self._opened[database.name] = opened
+        self._hooks.prepare(opened.connection, database)
+        end_transaction(opened, commit=True)
+        return opened
+
+    def _options_of(
+        self, name: str, databases: dict[str, Database], config: Config
+    ) -> dict[str, t.Any]:
+        if not self._context_options:
+            options = all_options(self.settings.context, databases)
+            self._hooks.configure_options(config, options)
+            check_options(options)
+            self._context_options = options
+
+        return self._context_options[name]
+
+    def _pass_options(self, config: Config) -> None:
+        """Let revisions, templates and hooks ask for what the caller gave."""
+        # A subclass may have set its own.
+        if config.cmd_opts is self._cmd_opts:
+            self._cmd_opts = config.cmd_opts = Namespace(
+                x=list(self.options.x),
+                tag=self.options.tag,
+                autogenerate=self.options.autogenerate,
+            )
+
+        for context in self._environment_contexts.values():
+            context.context_opts["tag"] = self.options.tag

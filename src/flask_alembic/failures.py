@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
-from .databases import redact
 from .errors import MigrationFailed
 from .errors import PartialCommitError
+from .redaction import redact
 from .revision_files import display
 from .steps import step_name
 from .steps import step_script

@@ -53,7 +53,11 @@ _process_lock = threading.RLock()
 
 
 def run(
-    contexts: Contexts, work: Work, kwargs: t.Mapping[str, t.Any]
+    contexts: Contexts,
+    work: Work,
+    kwargs: t.Mapping[str, t.Any],
+    *,
+    names: t.Collection[str],
 ) -> MigrationReport:
     """Ask for the steps of each database, and run them. A revision is the unit: it is
     committed on all databases before the next one begins.
@@ -62,17 +66,19 @@ def run(
     :param work: Called with the heads and the context of each database; returns the
         steps to run there.
     :param kwargs: Passed to ``upgrade`` and ``downgrade`` of each revision.
+    :param names: The names of all databases, also of those that are left alone.
     :return: What was done.
     :raises MigrationFailed: If a revision raises.
     """
     with _process_lock:
-        return _Run(contexts, kwargs).execute(work)
+        return _Run(contexts, kwargs, names).execute(work)
 
 
 @dataclass
 class _Run:
     contexts: Contexts
     kwargs: t.Mapping[str, t.Any]
+    names: t.Collection[str]
     applied: list[AppliedStep] = field(default_factory=list)
     standing: dict[str, tuple[str, ...]] = field(default_factory=dict)
     maintainers: dict[str, HeadMaintainer] = field(default_factory=dict)
@@ -107,7 +113,7 @@ class _Run:
         context = self.contexts[name]
         heads = read_heads(context, name)
 
-        with alembic_internals.op_proxy(Operations(context)):
+        with alembic_internals.proxies(Operations(context)):
             steps = list(work(heads, context) or ())
 
         connection = context.connection
@@ -157,13 +163,13 @@ class _Run:
             alembic_internals.ensure_version_table(context)
 
         with self.logging_statements(context):
-            with alembic_internals.op_proxy(Operations(context)):
+            with alembic_internals.proxies(Operations(context)):
                 call_step(
                     step,
                     self.kwargs,
                     engine_name=identifier(name),
-                    is_default=name == default_name(self.contexts),
-                    several=len(self.contexts) > 1,
+                    is_default=name == default_name(self.names),
+                    several=len(self.names) > 1,
                 )
 
         maintainer.update_to_step(t.cast(t.Any, step))
