@@ -13,11 +13,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 
 from .call_options import CallOptions
-from .connections import borrow_connection
-from .connections import close_connection
-from .connections import end_transaction
-from .connections import open_connection
-from .connections import OpenConnection
+from .connection_set import ConnectionSet
 from .context_options import all_options
 from .context_options import check_options
 from .errors import MigrationFailed
@@ -63,15 +59,36 @@ class Environment:
         self.databases: dict[str, Database] | None = None
         self.report: MigrationReport = MigrationReport()
         self._hooks = hooks
-        # The app is not to get a connection with another search_path or role.
-        self._keep_pooled = keep_pooled and not hooks.prepare_connections
-        self._borrowed = dict(connections or {})
+        self._connections = ConnectionSet(
+            hooks, keep_pooled=keep_pooled, borrowed=connections or {}
+        )
         self._cmd_opts: Namespace | None = None
         self._environment_contexts: dict[str, EnvironmentContext] = {}
         self._context_options: dict[str, dict[str, t.Any]] = {}
-        self._opened: dict[str, OpenConnection] = {}
         self._contexts: dict[str, MigrationContext] = {}
         self._operations: dict[str, Operations] = {}
+
+    def like(
+        self,
+        *,
+        settings: Settings | None = None,
+        options: CallOptions | None = None,
+        connections: t.Mapping[str, sa.Connection] | None = None,
+    ) -> Environment:
+        """Another environment, which makes all anew.
+
+        :param settings: Other settings.
+        :param options: Other options.
+        :param connections: More connections of somebody else's.
+        :return: The environment. All else is as in this one.
+        """
+        return Environment(
+            settings or self.settings,
+            self._hooks,
+            keep_pooled=self._connections.keep_pooled,
+            options=options or self.options,
+            connections={**self._connections.borrowed, **(connections or {})},
+        )
 
     def environment_context(
         self, name: str, config: Config, script: ScriptDirectory
@@ -86,6 +103,7 @@ class Environment:
         if name not in self._environment_contexts:
             self._environment_contexts[name] = EnvironmentContext(config, script)
 
+        self._pass_options(config)
         return self._environment_contexts[name]
 
     def migration_contexts(
@@ -157,27 +175,21 @@ class Environment:
         """Use the connections for a while: those that this opens are given back at the
         end, and where one was open already no transaction of a read stays behind.
         """
-        before = dict(self._opened)
-        busy = {name for name, opened in before.items() if opened.has_work}
+        before = self._connections.names
 
-        try:
-            yield
-        finally:
-            self.close(self._opened.keys() - before.keys(), commit=False)
-
-            for name, opened in self._opened.items():
-                if name not in busy:
-                    end_transaction(opened, commit=False)
+        with self._connections.without_reads():
+            try:
+                yield
+            finally:
+                self.close(self._connections.names - before, commit=False)
 
     @contextmanager
     def running(self) -> t.Iterator[None]:
         """Run migrations: what operations did so far is committed before, and after an
         error all connections are closed, so that a second try gets new ones.
         """
-        before = dict(self._opened)
-
-        for opened in before.values():
-            end_transaction(opened, commit=True)
+        before = self._connections.names
+        self.settle()
 
         try:
             yield
@@ -189,7 +201,13 @@ class Environment:
 
             raise
 
-        self.close(self._opened.keys() - before.keys(), commit=False)
+        self.close(self._connections.names - before, commit=False)
+
+    def settle(self) -> None:
+        """Commit what operations did so far: nothing on another connection is to wait
+        for it.
+        """
+        self._connections.settle()
 
     def add_report(
         self,
@@ -212,23 +230,14 @@ class Environment:
             all the same.
         """
         worked = bool(self._operations)
-        failure: Exception | None = None
+        closing = self._connections.names if names is None else set(names)
 
-        for name in list(self._opened if names is None else names):
-            self._contexts.pop(name, None)
-            self._operations.pop(name, None)
-            self._environment_contexts.pop(name, None)
+        for made in (self._contexts, self._operations, self._environment_contexts):
+            # All: also those that a subclass made, or that are not connected.
+            for name in list(made) if names is None else closing:
+                made.pop(name, None)
 
-            try:
-                if opened := self._opened.pop(name, None):
-                    close_connection(opened, commit=commit)
-            except Exception as error:
-                failure = failure or error
-
-        if names is None:
-            # What a subclass has made contexts for, or was asked for unconnected.
-            self._operations.clear()
-            self._environment_contexts.clear()
+        failure = self._connections.close(closing, commit=commit)
 
         # A database that went away after it was only read is nothing to fail for.
         if failure is not None and worked and commit:
@@ -242,26 +251,15 @@ class Environment:
         script: ScriptDirectory,
     ) -> MigrationContext:
         options = self._options_of(name, databases, config)
-        opened = self._connect(databases[name])
+        connection = self._connections.open(databases[name])
         context = self.environment_context(name, config, script)
-        context.configure(connection=opened.connection, **options)
+        context.configure(connection=connection, **options)
         result = context.get_context()
 
         if options.get("compare_server_default") is True:
             compare_by_meaning(result)
 
         return result
-
-    def _connect(self, database: Database) -> OpenConnection:
-        if (connection := self._borrowed.get(database.name)) is not None:
-            opened = borrow_connection(connection)
-        else:
-            opened = open_connection(database, keep_pooled=self._keep_pooled)
-
-        self._opened[database.name] = opened
-        self._hooks.prepare(opened.connection, database)
-        end_transaction(opened, commit=True)
-        return opened
 
     def _options_of(
         self, name: str, databases: dict[str, Database], config: Config

@@ -298,7 +298,9 @@ class Alembic:
         What it executes is committed. A connection that was prepared does not go back
         to the app's pool.
 
-        :param function: Called with the connection and its :class:`.Database`.
+        :param function: Called with the connection and its database, which has a
+            ``name``, an ``engine`` and ``metadata``. Arguments of the command line are
+            in ``alembic.env.get_x_argument(as_dictionary=True)``.
         :return: The same function.
 
         .. versionadded:: 4.0
@@ -332,15 +334,18 @@ class Alembic:
         """
         environment = self._environment()
         options = environment.options.also(databases=databases, x=x, tag=tag)
+        settings = environment.settings
 
         if directory is not None:
-            settings = environment.settings.at(directory)
+            settings = settings.at(directory)
 
-            with self._swapped(self._new_environment(settings, options=options)):
-                yield
+        if directory is not None or ((x or tag) and self._hooks.follow_arguments):
+            block = self._swapped(environment.like(settings=settings, options=options))
         else:
-            with environment.using(options):
-                yield
+            block = environment.using(options)
+
+        with block:
+            yield
 
     @contextmanager
     def use_connection(
@@ -358,12 +363,8 @@ class Alembic:
         .. versionadded:: 4.0
         """
         connections = read_connections(connection, self.databases)
-        before = self._environment()
-        environment = self._new_environment(
-            before.settings, options=before.options, connections=connections
-        )
 
-        with self._swapped(environment):
+        with self._swapped(self._environment().like(connections=connections)):
             yield
 
     # Look
@@ -731,22 +732,20 @@ class Alembic:
         thread = threading.get_ident()
 
         if thread not in environments:
-            environments[thread] = self._new_environment(self.settings)
+            from .environment import Environment
+
+            environments[thread] = Environment(
+                self.settings, self._hooks, keep_pooled=has_request_context()
+            )
 
         return environments[thread]
-
-    def _new_environment(self, settings: Settings, **kwargs: t.Any) -> Environment:
-        from .environment import Environment
-
-        return Environment(
-            settings, self._hooks, keep_pooled=has_request_context(), **kwargs
-        )
 
     @contextmanager
     def _swapped(self, environment: Environment) -> t.Iterator[None]:
         """Let another environment be the one of this context and thread for a while."""
         environments, thread = self._environments(), threading.get_ident()
         before, environments[thread] = environments[thread], environment
+        before.settle()
 
         try:
             yield

@@ -49,6 +49,11 @@ class Hooks:
         """Whether connections are prepared, so that the app is not to get them."""
         return bool(self._connections)
 
+    @property
+    def follow_arguments(self) -> bool:
+        """Whether what was made may be different for other arguments of a caller."""
+        return bool(self._connections or self._options)
+
     def configure_config(self, config: Config) -> Config:
         """Let the functions change the config.
 
