@@ -193,6 +193,25 @@ def test_hooks_of_a_comparison(apps: Apps, sqlite_url: str) -> None:
     assert found == [(["a=1"], "v1", True), ([], None, False)]
 
 
+def test_arguments_in_a_template(apps: Apps, sqlite_url: str) -> None:
+    """The template of a new revision finds them in the config, also where nothing is
+    compared.
+    """
+    app, alembic_ = apps.plain(sqlite_url)
+    template = f"{app.root_path}/migrations/script.py.mako"
+
+    with open(template, "a") as file:
+        file.write("\n# ${config.cmd_opts.x} ${config.cmd_opts.tag}\n")
+
+    with app.app_context():
+        (script,) = alembic_.revision("first", empty=True, x={"a": 1}, tag="v1")
+
+    assert script is not None
+
+    with open(script.path) as file:
+        assert file.read().endswith("\n# ['a=1'] v1\n")
+
+
 def test_directory(apps: Apps, sqlite_url: str, db: Cli) -> None:
     """``-d`` is another migrations folder, for one command."""
     app, alembic_ = apps.plain(sqlite_url)
@@ -307,11 +326,14 @@ def test_a_database_that_is_unknown(
         alembic_.upgrade(databases=["default", "user"])
 
     assert raised.value.hint == "Did you mean 'users'?"
-    result = db(app, "upgrade", "--database", "nope")
-    assert result.exit_code == 1
-    assert result.output == (
-        "Error: There is no database 'nope'.\nHint: There are: default, users.\n"
-    )
+
+    for command in ("upgrade", "log"):
+        result = db(app, command, "--database", "nope")
+        assert result.exit_code == 1
+        assert result.output == (
+            "Error: There is no database 'nope'.\nHint: There are: default, users.\n"
+        )
+
     assert tables(urls["default"]) == tables(urls["users"]) == set()
 
 

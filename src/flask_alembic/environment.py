@@ -103,7 +103,7 @@ class Environment:
         if name not in self._environment_contexts:
             self._environment_contexts[name] = EnvironmentContext(config, script)
 
-        self._pass_options(config)
+        self.pass_options(config)
         return self._environment_contexts[name]
 
     def migration_contexts(
@@ -130,7 +130,7 @@ class Environment:
             self.close(missing, commit=False)
             raise
 
-        self._pass_options(config)
+        self.pass_options(config)
 
         if self.options.databases is None:
             return self._contexts
@@ -272,8 +272,11 @@ class Environment:
 
         return self._context_options[name]
 
-    def _pass_options(self, config: Config) -> None:
-        """Let revisions, templates and hooks ask for what the caller gave."""
+    def pass_options(self, config: Config) -> None:
+        """Let revisions, templates and hooks ask for what the caller gave.
+
+        :param config: What they ask.
+        """
         # A subclass may have set its own.
         if config.cmd_opts is self._cmd_opts:
             self._cmd_opts = config.cmd_opts = Namespace(

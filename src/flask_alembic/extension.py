@@ -192,6 +192,7 @@ class Alembic:
             config = make_config(environment.settings, names if len(names) > 1 else ())
             environment.config = self._hooks.configure_config(config)
 
+        environment.pass_options(environment.config)
         return environment.config
 
     @property
@@ -328,13 +329,16 @@ class Alembic:
             ``context.get_tag_argument()``.
         :param directory: The migrations folder, instead of
             ``ALEMBIC["script_location"]``.
-        :raises ConfigurationError: If there is no such database, when one is used.
+        :raises ConfigurationError: If there is no such database.
 
         .. versionadded:: 4.0
         """
         environment = self._environment()
         options = environment.options.also(databases=databases, x=x, tag=tag)
         settings = environment.settings
+
+        if databases is not None:
+            options.select(self.databases)  # a name may be wrong
 
         if directory is not None:
             settings = settings.at(directory)
