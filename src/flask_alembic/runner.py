@@ -16,6 +16,7 @@ from alembic.operations import Operations
 
 from . import alembic_internals
 from . import sqlite
+from .alembic_config import database_names
 from .alembic_internals import LogicalTransaction
 from .databases import default_name
 from .databases import identifier
@@ -30,6 +31,7 @@ from .steps import call_step
 from .steps import step_direction
 from .steps import step_key
 from .steps import step_name
+from .steps import tell_left_out
 from .version_table import read_heads
 
 if t.TYPE_CHECKING:
@@ -124,6 +126,7 @@ class _Run:
     def run_round(self, steps: dict[str, MigrationStep]) -> None:
         """Run one revision on the databases that need it, and commit it on all."""
         self.round = _Round(steps)
+        tell_left_out(next(iter(steps.values())), self.names())
 
         for name, step in steps.items():
             context = self.contexts[name]
@@ -147,6 +150,13 @@ class _Run:
 
         for name in list(self.round.begun):
             self.commit(name)
+
+    def names(self) -> list[str]:
+        """All databases, as they stand in the names of functions."""
+        # The config knows of those too that are left out of this run.
+        configs = [context.config for context in self.contexts.values()]
+        named = [database_names(config) for config in configs if config is not None]
+        return [*map(identifier, self.contexts), *(n for found in named for n in found)]
 
     def apply(self, name: str, step: MigrationStep) -> AppliedStep:
         context, maintainer = self.contexts[name], self.maintainers[name]
