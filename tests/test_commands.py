@@ -161,7 +161,7 @@ def test_group_help(shell: Shell) -> None:
         "  init            Make the migrations folder, with a template that fits.",
         "  list-templates  Show the templates for new revisions.",
         "  log             Show the revisions, newest first.",
-        "  merge           Write a revision that joins REVISIONS, by default all heads.",
+        "  merge           Write a revision that joins REVISIONS, or all heads.",
         "  mkdir           Make the migrations folder, if it does not exist.",
         "  revision        Write a new revision that says MESSAGE.",
         "  show            Show all of the given REVISIONS, by default the heads.",

@@ -34,7 +34,7 @@ LEFT_OUT = {
 }
 """The kinds of blocks that are not run, each with the reason."""
 
-RUN = {"python", "console"}
+RUN = {"python", "ini", "console"}
 
 
 @pytest.fixture(scope="module")

@@ -666,8 +666,8 @@ def test_database_is_taken_away(
     assert tables(urls["default"]) == {"alembic_version", "post"}
     assert tables(urls["auth"]) == set()
     assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == [
-        f"Revision {script.revision} has operations for a database that there is none"
-        " of: 'auth'. They are not run."
+        f"Revision {script.revision} has operations for 'auth', but the app has no such"
+        " database. They are not run."
     ]
 
 

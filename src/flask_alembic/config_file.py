@@ -60,7 +60,8 @@ def read_config_file(path: Path) -> Options:
 def _ini(path: Path, text: str) -> Options:
     import configparser
 
-    parser = configparser.ConfigParser({"here": _here(path)})
+    # What is filled in is read for percent signs too.
+    parser = configparser.ConfigParser({"here": _here(path).replace("%", "%%")})
 
     try:
         parser.read_string(text)
@@ -74,8 +75,9 @@ def _ini(path: Path, text: str) -> Options:
             hooks = dict(parser.items(_HOOKS))
             options[_HOOKS] = {k: v for k, v in hooks.items() if k != "here"}
     except configparser.ParsingError as error:
-        line = error.errors[0][0] if error.errors else getattr(error, "lineno", None)
-        raise _error(path, "it is no ini file", line) from error
+        lines = [line for line, _ in getattr(error, "errors", ())]
+        lines = lines or [getattr(error, "lineno", 0)]
+        raise _error(path, "it is no ini file", lines[0]) from error
     except configparser.InterpolationError as error:
         raise _error(
             path,

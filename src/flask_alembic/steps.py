@@ -12,8 +12,8 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep
     from alembic.script import Script
 
-# Where Alembic tells of steps itself, and users look for it.
-_log = logging.getLogger("alembic.runtime.migration")
+# Not Alembic's logger: what that warns of is shown only where an app asks for it.
+_log = logging.getLogger("flask_alembic")
 
 
 def step_key(step: MigrationStep) -> tuple[str, str, bool]:
@@ -111,8 +111,8 @@ def tell_left_out(step: MigrationStep, databases: t.Collection[str]) -> None:
 
     if lost and "engine_name" in inspect.signature(function).parameters:
         _log.warning(
-            "Revision %s has operations for a database that there is none of: %s."
-            " They are not run.",
+            "Revision %s has operations for %s, but the app has no such database. They"
+            " are not run.",
             script.revision,
             ", ".join(f"'{name}'" for name in lost),
         )

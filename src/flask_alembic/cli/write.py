@@ -95,7 +95,7 @@ def merge(
     message: str | None,
     label: tuple[str, ...],
 ) -> None:
-    """Write a revision that joins REVISIONS, by default all heads."""
+    """Write a revision that joins REVISIONS, or all heads."""
     written = alembic.merge(revisions or "heads", message, label)
 
     if written is None:
