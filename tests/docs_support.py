@@ -1,9 +1,9 @@
 """Runs what the documentation shows, in a folder of its own for each page.
 
-A Python or ini block is a file: its first line is a comment with the file's name. Where
-the next line is ``...``, the block stands in for what it defines, and the rest of the
-file stays. A console block is run by bash, command by command, and what it prints is
-compared to what the page says.
+A block of Python and the like is a file: its first line is a comment with the file's
+name. Where the next line is ``...``, the block stands in for what it defines, and the
+rest of the file stays. A console block is run by bash, command by command, and what it
+prints is compared to what the page says.
 
 To let pages tell what the commands print now, run
 
@@ -38,6 +38,9 @@ HOME: t.Final = "/home/ada"
 
 SERVERS: t.Final = {"mysql.md": "mariadb"}
 """The pages that need a server: theirs is the URL in ``DATABASE_URL``."""
+
+FILES: t.Final = ("python", "ini", "mako")
+"""The languages whose blocks are files."""
 
 # Ours are timestamps; those of other tools are made of twelve digits.
 _ID: t.Final = re.compile(
@@ -142,8 +145,7 @@ class Page:
     ) -> None:
         self.document: Document = Sybil(
             [
-                CodeBlockParser("python", self._write),
-                CodeBlockParser("ini", self._write),
+                *(CodeBlockParser(name, self._write) for name in FILES),
                 CodeBlockParser("console", self._console),
             ]
         ).parse(path)
