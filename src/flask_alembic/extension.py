@@ -27,13 +27,16 @@ from .databases import read_metadatas
 from .hooks import Hooks
 from .reports import CheckReport
 from .reports import Differences
+from .reports import InitReport
 from .reports import MigrationReport
 from .reports import NewRevisions
+from .reports import Template
 from .revision_ids import timestamp_id
 from .settings import fill_defaults
 from .settings import read_settings
 from .settings import Settings
 from .state import AppState
+from .template_files import list_templates
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -686,6 +689,46 @@ class Alembic:
         :raises OSError: If one can't be made.
         """
         folders.make_folders(self.settings, several=len(self.metadatas) > 1)
+
+    def init(
+        self,
+        directory: str | Path | None = None,
+        *,
+        template: str | None = None,
+        multidb: bool | None = None,
+        package: bool = False,
+    ) -> InitReport:
+        """Make the migrations folder as :meth:`mkdir` does, and let its template be the
+        right one. A template that is another is kept beside it.
+
+        :param directory: Another folder than ``ALEMBIC["script_location"]``.
+        :param template: The name of a template, or a folder with one in it.
+        :param multidb: Whether the template is for several databases. By default it is
+            where the app has several.
+        :param package: Whether to write an ``__init__.py`` to each folder.
+        :return: What was made, and where the old template is.
+        :raises TemplateError: If there is no such template.
+        :raises OSError: If something can't be written.
+
+        .. versionadded:: 4.0
+        """
+        return folders.init_folders(
+            self.settings,
+            directory,
+            template=template,
+            several=len(self.metadatas) > 1 if multidb is None else multidb,
+            package=package,
+        )
+
+    def list_templates(self) -> list[Template]:
+        """The templates that :meth:`init` knows by name: those of the package, and
+        those in ``ALEMBIC["template_folder"]``.
+
+        :return: The templates, by name.
+
+        .. versionadded:: 4.0
+        """
+        return list_templates(self.settings.template_folder)
 
     # Inside
 

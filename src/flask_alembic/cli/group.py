@@ -16,6 +16,8 @@ _COMMANDS: t.Final = {
     "current": "read",
     "downgrade": "run",
     "heads": "read",
+    "init": "write",
+    "list-templates": "write",
     "log": "read",
     "merge": "write",
     "mkdir": "write",
@@ -54,7 +56,7 @@ class DatabaseGroup(click.Group):
             return super().get_command(ctx, cmd_name)
 
         module = importlib.import_module(f"flask_alembic.cli.{_COMMANDS[cmd_name]}")
-        return t.cast("click.Command", getattr(module, cmd_name))
+        return t.cast("click.Command", getattr(module, cmd_name.replace("-", "_")))
 
     def invoke(self, ctx: click.Context) -> t.Any:
         """Run a command in an app context, and tell of errors in a line.

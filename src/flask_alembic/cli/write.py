@@ -1,4 +1,4 @@
-"""Commands that write files: revision, merge, mkdir."""
+"""Commands that write files: revision, merge, mkdir, init; list-templates."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def merge(
     message: str | None,
     label: tuple[str, ...],
 ) -> None:
-    """Write a revision that joins REVISIONS, by default all heads."""
+    """Write a revision that joins REVISIONS, or all heads."""
     written = alembic.merge(revisions or "heads", message, label)
 
     if written is None:
@@ -116,6 +116,52 @@ def mkdir(alembic: Alembic) -> None:
 
     if not missing:
         click.echo(f"{alembic.settings.script_location} exists already.")
+
+
+@click.command()
+@click.argument("directory", required=False)
+@click.option(
+    "-t", "--template", help="Name of a template, or a folder with one in it."
+)
+@click.option("--multidb", is_flag=True, help="Take the template multidb.")
+@click.option("--package", is_flag=True, help="Make the folders Python packages.")
+@click.pass_obj
+def init(
+    alembic: Alembic,
+    directory: str | None,
+    template: str | None,
+    multidb: bool,
+    package: bool,
+) -> None:
+    """Make the migrations folder, with a template that fits.
+
+    A template that does not fit the number of databases, or is not the one that is
+    asked for, is kept beside the new one.
+    """
+    if multidb and template is not None:
+        raise click.UsageError("Name a template, or say --multidb.")
+
+    report = alembic.init(
+        directory, template=template, multidb=multidb or None, package=package
+    )
+    echo_lines(f"Made {path}" for path in report.made)
+
+    if report.kept is not None:
+        click.echo(f"Replaced the template. The old one is {report.kept}")
+    elif not report.made:
+        click.echo(f"{report.folder} exists already.")
+
+    if report.folder != alembic.settings.script_location:
+        click.echo(f"Set ALEMBIC['script_location'] = {directory!r} to use it.")
+
+
+@click.command()
+@click.pass_obj
+def list_templates(alembic: Alembic) -> None:
+    """Show the templates for new revisions."""
+    found = alembic.list_templates()
+    width = max(len(template.name) for template in found)
+    echo_lines(f"{item.name:{width}}  {item.description}".rstrip() for item in found)
 
 
 def _tell(alembic: Alembic, written: NewRevisions) -> None:
