@@ -13,6 +13,7 @@ from .databases import redact
 from .databases import safe_url
 from .errors import ConnectionFailed
 from .errors import FlaskAlembicError
+from .kept import Unsaved
 
 if t.TYPE_CHECKING:
     from .databases import Database
@@ -29,6 +30,12 @@ class OpenConnection:
     is_external: bool
     is_pooled: bool = True
     restore: t.Callable[[], None] | None = None
+    unsaved: Unsaved | None = None
+
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether work is lost if the database is gone now."""
+        return self.unsaved is not None and self.unsaved.is_there
 
     @property
     def has_work(self) -> bool:
@@ -63,7 +70,11 @@ def open_connection(database: Database, *, keep_pooled: bool) -> OpenConnection:
         restore = sqlite.begin_explicitly(connection)
 
     return OpenConnection(
-        connection, is_external=False, is_pooled=is_pooled, restore=restore
+        connection,
+        is_external=False,
+        is_pooled=is_pooled,
+        restore=restore,
+        unsaved=Unsaved(connection),
     )
 
 

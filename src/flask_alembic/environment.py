@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
+from contextlib import suppress
 
 from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
@@ -47,8 +48,10 @@ class Environment:
         self.databases: dict[str, Database] | None = None
         self.report: MigrationReport = MigrationReport()
         self._keep_pooled = keep_pooled
+        self._is_kept = False
         self._environment_context: EnvironmentContext | None = None
         self._opened: dict[str, OpenConnection] = {}
+        self._failed: list[OpenConnection] = []
         self._contexts: dict[str, MigrationContext] = {}
         self._operations: dict[str, Operations] = {}
 
@@ -86,6 +89,7 @@ class Environment:
             the next call tries again.
         """
         if not self._contexts:
+            self._close_failed()
             check_context(self.settings.context)
 
             try:
@@ -127,7 +131,7 @@ class Environment:
         try:
             yield
         finally:
-            if not was_open:
+            if not was_open and not self._is_kept:
                 self.close(commit=False)
             else:
                 for name, opened in self._opened.items():
@@ -137,17 +141,24 @@ class Environment:
     @contextmanager
     def running(self) -> t.Iterator[None]:
         """Run migrations: what operations did so far is committed before, and after an
-        error all connections are closed, so that a second try gets new ones.
+        error a second try gets new connections.
+
+        Those that were open before, because an override of ``run_migrations`` has
+        prepared them, stay open.
         """
         was_open = self.is_open
-
-        for opened in self._opened.values():
-            end_transaction(opened, commit=True)
+        self._is_kept = self._is_kept or was_open
 
         try:
+            for opened in self._opened.values():
+                end_transaction(opened, commit=True)
+
             yield
         except BaseException as error:
-            self.close(commit=False)
+            self._set_aside()
+
+            if not was_open:
+                self._close_failed()
 
             if isinstance(error, MigrationFailed):
                 self.add_report(error.applied, error.standing)
@@ -176,21 +187,55 @@ class Environment:
         :raises Exception: If such work can't be committed. Everything is given back
             all the same.
         """
-        worked = bool(self._operations)
         failure: Exception | None = None
-        opened, self._opened = self._opened, {}
-        self._contexts, self._operations = {}, {}
-        self._environment_context = None
+        opened = self._forget()
+        self._close_failed()
+        self._is_kept = False
 
-        for item in opened.values():
+        for item in opened:
+            # A database that went away after it was only read is nothing to fail for.
+            is_lost = commit and item.has_unsaved
+
             try:
                 close_connection(item, commit=commit)
             except Exception as error:
-                failure = failure or error
+                failure = failure or (error if is_lost else None)
 
-        # A database that went away after it was only read is nothing to fail for.
-        if failure is not None and worked and commit:
+        if failure is not None:
             raise failure
+
+    def clear(self, settings: Settings) -> None:
+        """Begin anew, within the same app context: everything is made again when it is
+        asked for.
+
+        :param settings: The app's settings, as they are now.
+        """
+        self.settings = settings
+        self.config = self.script = self.databases = None
+        self.close(commit=True)
+
+    def _set_aside(self) -> None:
+        """Take no connection on which a run failed for the next one. An override of
+        ``run_migrations`` may hold them, and use them to clean up.
+        """
+        self._failed += self._forget()
+
+        for opened in self._failed:
+            with suppress(Exception):
+                end_transaction(opened, commit=False)
+
+    def _close_failed(self) -> None:
+        failed, self._failed = self._failed, []
+
+        for opened in failed:
+            with suppress(Exception):
+                close_connection(opened)
+
+    def _forget(self) -> list[OpenConnection]:
+        opened, self._opened = list(self._opened.values()), {}
+        self._contexts, self._operations = {}, {}
+        self._environment_context = None
+        return opened
 
     def _open(
         self,

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 
 import click
 
+from .errors import told
+from .group import find_extension
+
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
 _Option = t.Callable[[F], F]
@@ -22,7 +25,22 @@ verbose_revisions: _Option[t.Any] = click.option(
 )
 
 
-class NegativeNumbers(click.Command):
+class DatabaseCommand(click.Command):
+    """A command of ours, which is the same in a group of the user's own."""
+
+    def invoke(self, ctx: click.Context) -> t.Any:
+        """Run it in an app context, and tell of errors in a line.
+
+        :param ctx: Click's context.
+        :return: What the command returns.
+        """
+        find_extension(ctx)
+
+        with told(ctx.obj):
+            return super().invoke(ctx)
+
+
+class NegativeNumbers(DatabaseCommand):
     """A command that takes ``-1`` as an argument, not as an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -8,8 +8,10 @@ import click
 
 from ..folders import missing_paths
 from ..render import text
+from ..reports import NewRevisions
 from ..revision_files import display
 from .options import alembic_log
+from .options import DatabaseCommand
 from .options import echo_lines
 from .options import verbose_log
 
@@ -17,14 +19,13 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
 
     from ..extension import Alembic
-    from ..reports import NewRevisions
 
 _label = click.option(
     "-l", "--label", multiple=True, help="A label of the branch that begins here."
 )
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.argument("message")
 @click.option("--empty", is_flag=True, help="Write no operations.")
 @click.option(
@@ -78,13 +79,14 @@ def revision(
             depend or None,
             label,
             path,
-            allow_drops=allow_drops,
+            # An override of the method need not know what is newer than itself.
+            **({"allow_drops": True} if allow_drops else {}),
         )
 
     _tell(alembic, written)
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.argument("revisions", nargs=-1)
 @click.option("-m", "--message", help="What to call it.")
 @_label
@@ -104,7 +106,7 @@ def merge(
         click.echo(_wrote(alembic, written))
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.pass_obj
 def mkdir(alembic: Alembic) -> None:
     """Make the migrations folder, if it does not exist."""
@@ -116,7 +118,7 @@ def mkdir(alembic: Alembic) -> None:
         click.echo(f"{alembic.settings.script_location} exists already.")
 
 
-def _tell(alembic: Alembic, written: NewRevisions) -> None:
+def _tell(alembic: Alembic, written: NewRevisions | list[Script | None] | None) -> None:
     if not written:
         click.echo("No revision was written: process_revision_directives left none.")
         return
@@ -124,6 +126,9 @@ def _tell(alembic: Alembic, written: NewRevisions) -> None:
     for script in written:
         if script is not None:
             click.echo(_wrote(alembic, script))
+
+    if not isinstance(written, NewRevisions):
+        return
 
     if written.changes:
         several = len(alembic.databases) > 1
