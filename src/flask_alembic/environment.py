@@ -42,7 +42,7 @@ class Environment:
     """
 
     def __init__(self, settings: Settings, *, keep_pooled: bool) -> None:
-        self.settings = settings
+        self.settings: Settings = settings
         self.config: Config | None = None
         self.script: RevisionIndex | None = None
         self.databases: dict[str, Database] | None = None

@@ -33,7 +33,7 @@ class Unsaved:
     """
 
     def __init__(self, connection: sa.Connection) -> None:
-        self.is_there = False
+        self.is_there: bool = False
         self._commits_ddl = connection.dialect.name in ("mariadb", "mysql")
         event.listen(connection, "after_cursor_execute", self._after)
         event.listen(connection, "commit", self._end)
