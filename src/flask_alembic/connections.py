@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from . import sqlite
 from .errors import ConnectionFailed
 from .errors import FlaskAlembicError
+from .kept import Unsaved
 from .redaction import redact
 from .redaction import safe_url
 
@@ -30,6 +31,12 @@ class OpenConnection:
     is_pooled: bool = True
     is_borrowed: bool = False
     restore: t.Callable[[], None] | None = None
+    unsaved: Unsaved | None = None
+
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether work is lost if the database is gone now."""
+        return self.is_borrowed or bool(self.unsaved and self.unsaved.is_there)
 
     @property
     def has_work(self) -> bool:
@@ -64,7 +71,11 @@ def open_connection(database: Database, *, keep_pooled: bool) -> OpenConnection:
         restore = sqlite.begin_explicitly(connection)
 
     return OpenConnection(
-        connection, is_external=False, is_pooled=is_pooled, restore=restore
+        connection,
+        is_external=False,
+        is_pooled=is_pooled,
+        restore=restore,
+        unsaved=Unsaved(connection),
     )
 
 

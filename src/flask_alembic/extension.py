@@ -6,6 +6,7 @@ import threading
 import typing as t
 import warnings
 from contextlib import contextmanager
+from contextlib import ExitStack
 from weakref import WeakKeyDictionary
 
 from flask import current_app
@@ -15,6 +16,7 @@ from flask import has_request_context
 
 from . import folders
 from . import operations
+from .compat import t_rev as t_rev
 from .databases import as_mapping
 from .databases import Database
 from .databases import DEFAULT
@@ -53,6 +55,7 @@ if t.TYPE_CHECKING:
     from .arguments import RevisionArgument
     from .call_options import Databases
     from .call_options import XArguments
+    from .compat import Cache
     from .environment import Environment
     from .scripts import RevisionIndex
 
@@ -163,7 +166,7 @@ class Alembic:
         if environment is not None:
             return environment.settings
 
-        return read_settings(current_app.config, current_app.root_path)
+        return self._read_settings()
 
     @property
     def databases(self) -> dict[str, Database]:
@@ -604,6 +607,16 @@ class Alembic:
         environment.add_report(report.steps, report.databases)
         return report
 
+    @property
+    def last_report(self) -> MigrationReport:
+        """What :meth:`run_migrations` did in this app context since :meth:`upgrade`,
+        :meth:`downgrade` or :meth:`stamp` was called, for those who override one of
+        them and return nothing.
+
+        .. versionadded:: 4.0
+        """
+        return self._environment().report
+
     # Write
 
     def rev_id(self) -> str:
@@ -730,7 +743,29 @@ class Alembic:
         """
         return list_templates(self.settings.template_folder)
 
+    # Names that are private, and used all the same
+
+    def _simplify_rev(
+        self,
+        rev: RevisionArgument,
+        handle_current: bool = False,
+        handle_int: bool = False,
+    ) -> list[str]:
+        from .compat import simplify_rev
+
+        return simplify_rev(
+            self, rev, handle_current=handle_current, handle_int=handle_int
+        )
+
+    def _get_cache(self) -> Cache:
+        from .compat import Cache
+
+        return Cache(self._environment(), self._read_settings)
+
     # Inside
+
+    def _read_settings(self) -> Settings:
+        return read_settings(current_app.config, current_app.root_path)
 
     def _report(
         self, verb: t.Callable[[Alembic, t.Any], None], target: RevisionArgument
@@ -792,7 +827,7 @@ class Alembic:
         """Let another environment be the one of this context and thread for a while."""
         environments, thread = self._environments(), threading.get_ident()
         before, environments[thread] = environments[thread], environment
-        before.settle()
+        before.connections.settle()
 
         try:
             yield
@@ -807,8 +842,10 @@ class Alembic:
     def _teardown(self, exc: BaseException | None) -> None:
         environments: dict[int, Environment] = g.pop(_KEY, {})
 
-        for environment in environments.values():
-            environment.close(commit=exc is None)
+        # Each is closed, whatever happens to another one.
+        with ExitStack() as stack:
+            for environment in environments.values():
+                stack.callback(environment.close, commit=exc is None)
 
     def _try_mkdir(self, app: Flask) -> None:
         try:

@@ -8,9 +8,11 @@ import click
 
 from ..folders import missing_paths
 from ..render import text
+from ..reports import NewRevisions
 from ..revision_files import display
 from .options import alembic_log
 from .options import call_options
+from .options import DatabaseCommand
 from .options import echo_lines
 from .options import verbose_log
 
@@ -18,14 +20,13 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
 
     from ..extension import Alembic
-    from ..reports import NewRevisions
 
 _label = click.option(
     "-l", "--label", multiple=True, help="A label of the branch that begins here."
 )
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.argument("message")
 @click.option("--empty", is_flag=True, help="Write no operations.")
 @click.option(
@@ -80,13 +81,14 @@ def revision(
             depend or None,
             label,
             path,
-            allow_drops=allow_drops,
+            # An override of the method need not know what is newer than itself.
+            **({"allow_drops": True} if allow_drops else {}),
         )
 
     _tell(alembic, written)
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.argument("revisions", nargs=-1)
 @click.option("-m", "--message", help="What to call it.")
 @_label
@@ -106,7 +108,7 @@ def merge(
         click.echo(_wrote(alembic, written))
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.pass_obj
 def mkdir(alembic: Alembic) -> None:
     """Make the migrations folder, if it does not exist."""
@@ -118,7 +120,7 @@ def mkdir(alembic: Alembic) -> None:
         click.echo(f"{alembic.settings.script_location} exists already.")
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.argument("directory", required=False)
 @click.option(
     "-t", "--template", help="Name of a template, or a folder with one in it."
@@ -155,7 +157,7 @@ def init(
         click.echo(f"Set ALEMBIC['script_location'] = {directory!r} to use it.")
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.pass_obj
 def list_templates(alembic: Alembic) -> None:
     """Show the templates for new revisions."""
@@ -164,7 +166,7 @@ def list_templates(alembic: Alembic) -> None:
     echo_lines(f"{item.name:{width}}  {item.description}".rstrip() for item in found)
 
 
-def _tell(alembic: Alembic, written: NewRevisions) -> None:
+def _tell(alembic: Alembic, written: NewRevisions | list[Script | None] | None) -> None:
     if not written:
         click.echo("No revision was written: process_revision_directives left none.")
         return
@@ -172,6 +174,9 @@ def _tell(alembic: Alembic, written: NewRevisions) -> None:
     for script in written:
         if script is not None:
             click.echo(_wrote(alembic, script))
+
+    if not isinstance(written, NewRevisions):
+        return
 
     if written.changes:
         several = len(alembic.databases) > 1
