@@ -13,6 +13,7 @@ from .reports import DatabaseCheck
 from .reports import Differences
 from .reports import MigrationReport
 from .reports import NewRevisions
+from .reports import VersionTable
 
 if t.TYPE_CHECKING:
     from .errors import AppContextError
@@ -53,6 +54,7 @@ __all__ = [
     "TargetError",
     "TemplateError",
     "UnknownRevisionError",
+    "VersionTable",
 ]
 
 

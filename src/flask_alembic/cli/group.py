@@ -15,15 +15,22 @@ _COMMANDS: t.Final = {
     "check": "read",
     "current": "read",
     "downgrade": "run",
+    "edit": "write",
+    "ensure-version": "run",
     "heads": "read",
+    "history": "read",
     "log": "read",
     "merge": "write",
+    "migrate": "write",
     "mkdir": "write",
     "revision": "write",
     "show": "read",
     "stamp": "run",
     "upgrade": "run",
 }
+
+QUIET: t.Final = "flask_alembic.quiet"
+"""Where Click's context notes that commands are not to tell what they did."""
 
 
 class DatabaseGroup(click.Group):
@@ -54,7 +61,7 @@ class DatabaseGroup(click.Group):
             return super().get_command(ctx, cmd_name)
 
         module = importlib.import_module(f"flask_alembic.cli.{_COMMANDS[cmd_name]}")
-        return t.cast("click.Command", getattr(module, cmd_name))
+        return t.cast("click.Command", getattr(module, cmd_name.replace("-", "_")))
 
     def invoke(self, ctx: click.Context) -> t.Any:
         """Run a command in an app context, and tell of errors in a line.
@@ -73,10 +80,10 @@ class DatabaseGroup(click.Group):
             ctx.with_resource(app.app_context())
 
         ctx.obj = current_app.extensions["alembic"]
-
+        ctx.meta[QUIET] = ctx.params["quiet"]
         directory = ctx.params["directory"]
 
-        with told(ctx.obj):
+        with told(ctx.obj, full=ctx.params["traceback"]):
             with ctx.obj.using(
                 x=ctx.params["x"],
                 directory=directory and os.path.abspath(directory),
@@ -96,5 +103,15 @@ def _options() -> list[click.Parameter]:
             ["-d", "--directory"],
             type=click.Path(),
             help="The migrations folder, instead of the configured one.",
+        ),
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            help="Print answers and errors, but not what was done.",
+        ),
+        click.Option(
+            ["--traceback"],
+            is_flag=True,
+            help="Print the whole traceback of an error.",
         ),
     ]

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 
 import click
 
+from .completion import complete_database
+from .group import QUIET
+
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
 _Option = t.Callable[[F], F]
@@ -35,6 +38,7 @@ database_option: _Option[t.Any] = click.option(
     multiple=True,
     expose_value=False,
     callback=_use,
+    shell_complete=complete_database,
     help="Work on this database, and leave the others alone. Repeatable.",
 )
 x_option: _Option[t.Any] = click.option(
@@ -119,3 +123,13 @@ def echo_lines(lines: t.Iterable[str], **style: t.Any) -> None:
     """
     for line in lines:
         click.secho(line, **style)
+
+
+def tell_lines(lines: t.Iterable[str], **style: t.Any) -> None:
+    """Print what was done, which ``--quiet`` leaves out.
+
+    :param lines: The lines.
+    :param style: Click's styles.
+    """
+    if not click.get_current_context().meta.get(QUIET):
+        echo_lines(lines, **style)
