@@ -59,7 +59,7 @@ SIGNATURES: dict[str, list[tuple[str, t.Any]]] = {
     "produce_migrations": [],
     "rev_id": [],
     "revision": [
-        ("message", EMPTY),
+        ("message", None),
         ("empty", False),
         ("branch", "default"),
         ("parent", "head"),
