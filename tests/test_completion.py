@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import typing as t
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -19,6 +20,10 @@ from flask.cli import ScriptInfo
 from apps import Apps
 from apps import write_revision
 from flask_alembic import Alembic
+
+pytestmark = pytest.mark.skipif(
+    version("click") == "8.2.0", reason="Click 8.2.0 completes no commands of a group"
+)
 
 IDS: t.Final = ["cccc3", "bbbb2", "aaaa1"]
 LABELS: t.Final = ["main", "other"]

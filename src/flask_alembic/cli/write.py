@@ -142,7 +142,7 @@ def merge(
     rev_id: str | None,
     splice: bool,
 ) -> None:
-    """Write a revision that joins REVISIONS, by default all heads."""
+    """Write a revision that joins others, by default all heads."""
     written = alembic.merge(
         revisions or "heads", message, label, rev_id=rev_id, splice=splice
     )
@@ -155,7 +155,7 @@ def merge(
 )
 @click.pass_obj
 def edit(alembic: Alembic, revision: str) -> None:
-    """Open the file of REVISION, by default the head, to edit it.
+    """Edit the file of REVISION, by default the head.
 
     The editor is the one that the variable VISUAL or EDITOR names.
     """
