@@ -36,7 +36,7 @@ _rev_id = click.option("--rev-id", metavar="ID", help="Its id, instead of a new 
 
 _NEW_REVISION: t.Final = (
     click.argument("message", required=False),
-    click.option("-m", "--message", "message_option", help="Another way to say it."),
+    click.option("-m", "--message", "message_option", help="MESSAGE, as an option."),
     click.option(
         "-b",
         "--branch",
