@@ -179,7 +179,7 @@ def log(
     echo_revisions(alembic, found, form, verbose=verbose, current=at)
 
 
-history = click.Command(
+history: click.Command = click.Command(
     "history",
     callback=log.callback,
     params=log.params,
