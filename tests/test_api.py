@@ -59,7 +59,7 @@ SIGNATURES: dict[str, list[tuple[str, t.Any]]] = {
     "produce_migrations": [],
     "rev_id": [],
     "revision": [
-        ("message", EMPTY),
+        ("message", None),
         ("empty", False),
         ("branch", "default"),
         ("parent", "head"),
@@ -1144,6 +1144,24 @@ def test_retry_revision(tmp_path: Path, apps: Apps) -> None:
     (script,) = written
     assert script is not None
     assert Path(script.path).read_text().count("op.create_table('todo'") == 1
+
+
+def test_ensure_version_twice(sqlite_url: str, apps: Apps) -> None:
+    """A table that the first of two tries has made counts as made."""
+
+    class Twice(Alembic):
+        def run_migrations(self, fn: t.Any, **kwargs: t.Any) -> MigrationReport:
+            super().run_migrations(fn, **kwargs)
+            return super().run_migrations(fn, **kwargs)
+
+    app, alembic = apps.plain(sqlite_url, extension=Twice)
+
+    with app.app_context():
+        (made,) = alembic.ensure_version()
+        assert (made.database, made.table) == ("default", "alembic_version")
+        assert made.created
+        assert not alembic.ensure_version()[0].created
+        assert alembic.current() == ()
 
 
 def test_retry_failed_revision(url: str, apps: Apps) -> None:

@@ -622,7 +622,53 @@ NO_SUCH_OPTION: t.Final = click.NoSuchOption("--nope").format_message()
 USAGE: t.Final = (
     usage("", "[OPTIONS] COMMAND [ARGS]...", "No such command 'nope'.", "nope"),
     usage("upgrade", "[OPTIONS] [TARGET]", NO_SUCH_OPTION, "upgrade", "--nope"),
-    usage("revision", "[OPTIONS] MESSAGE", "Missing argument 'MESSAGE'.", "revision"),
+    usage(
+        "revision",
+        "[OPTIONS] [MESSAGE]",
+        "Give MESSAGE or --message, not both.",
+        "revision",
+        "a",
+        "-m",
+        "b",
+    ),
+    usage(
+        "revision",
+        "[OPTIONS] [MESSAGE]",
+        "--empty compares nothing, and --autogenerate compares.",
+        "revision",
+        "--empty",
+        "--autogenerate",
+    ),
+    usage(
+        "revision",
+        "[OPTIONS] [MESSAGE]",
+        "--empty compares nothing, and --skip-empty compares.",
+        "revision",
+        "--empty",
+        "--skip-empty",
+    ),
+    usage(
+        "log",
+        "[OPTIONS]",
+        "Give --rev-range, or --start and --end, not both.",
+        "log",
+        "-r",
+        ":head",
+        "--start",
+        "head",
+    ),
+    *(
+        usage(
+            "history",
+            "[OPTIONS]",
+            f"Invalid value for '-r' / '--rev-range': '{text}' is not START:END, START:"
+            " or :END.",
+            "history",
+            "-r",
+            text,
+        )
+        for text in ("head", "a:b:c", "")
+    ),
     usage(
         "upgrade",
         "[OPTIONS] [TARGET]",

@@ -21,47 +21,83 @@ from apps import write_revision
 from conftest import Cli
 from conftest import tables
 from flask_alembic import Alembic
+from flask_alembic import VersionTable
+from servers import Databases
 
 COMMANDS: t.Final = (
     "branches",
     "check",
     "current",
     "downgrade",
+    "edit",
+    "ensure-version",
     "heads",
+    "history",
     "init",
     "list-templates",
     "log",
     "merge",
+    "migrate",
     "mkdir",
     "revision",
     "show",
     "stamp",
     "upgrade",
 )
+LOG_OPTIONS: t.Final = {
+    "--start",
+    "--end",
+    "-r",
+    "--rev-range",
+    "-i",
+    "--indicate-current",
+    "--ids",
+    "--json",
+    "-v",
+    "--verbose",
+}
+NEW_REVISION_OPTIONS: t.Final = {
+    "-m",
+    "--message",
+    "-b",
+    "--branch",
+    "-p",
+    "--parent",
+    "--head",
+    "--splice",
+    "-d",
+    "--depend",
+    "-l",
+    "--label",
+    "--branch-label",
+    "--path",
+    "--version-path",
+    "--rev-id",
+}
 OPTIONS: dict[str, set[str]] = {
-    "branches": {"-v", "--verbose"},
-    "check": set(),
-    "current": {"--check-heads", "-v", "--verbose"},
+    "branches": {"--ids", "--json", "-v", "--verbose"},
+    "check": {"--json"},
+    "current": {"-c", "--check-heads", "--ids", "--json", "-v", "--verbose"},
     "downgrade": set(),
-    "heads": {"--resolve-dependencies", "-v", "--verbose"},
+    "edit": set(),
+    "ensure-version": {"--database"},
+    "heads": {"--resolve-dependencies", "--ids", "--json", "-v", "--verbose"},
     "init": {"-t", "--template", "--multidb", "--package"},
+    "history": LOG_OPTIONS,
     "list-templates": set(),
-    "log": {"--start", "--end", "-v", "--verbose"},
-    "merge": {"-m", "--message", "-l", "--label"},
-    "mkdir": set(),
-    "revision": {
-        "--empty",
-        "-b",
-        "--branch",
-        "-p",
-        "--parent",
-        "--splice",
-        "-d",
-        "--depend",
+    "log": LOG_OPTIONS,
+    "merge": {
+        "-m",
+        "--message",
         "-l",
         "--label",
-        "--path",
+        "--branch-label",
+        "--rev-id",
+        "--splice",
     },
+    "migrate": NEW_REVISION_OPTIONS,
+    "mkdir": set(),
+    "revision": NEW_REVISION_OPTIONS | {"--empty", "--autogenerate", "--skip-empty"},
     "show": set(),
     "stamp": set(),
     "upgrade": set(),
@@ -152,6 +188,8 @@ def test_group_help(shell: Shell) -> None:
         "Options:",
         "  -x KEY=VALUE          An argument for the revisions. Repeatable.",
         "  -d, --directory PATH  The migrations folder, instead of the configured one.",
+        "  -q, --quiet           Print answers and errors, but not what was done.",
+        "  --traceback           Print the whole traceback of an error.",
         "  --help                Show this message and exit.",
         "",
         "Commands:",
@@ -159,11 +197,15 @@ def test_group_help(shell: Shell) -> None:
         "  check           Check that the databases match the models.",
         "  current         Show the revision that each database is at.",
         "  downgrade       Run revisions back down to TARGET, by default one.",
+        "  edit            Edit the file of REVISION, by default the head.",
+        "  ensure-version  Make the version table where it is missing.",
         "  heads           Show the newest revision of each branch.",
+        "  history         Show the revisions, newest first, as log does.",
         "  init            Make the migrations folder, with a template that fits.",
         "  list-templates  Show the templates for new revisions.",
         "  log             Show the revisions, newest first.",
-        "  merge           Write a revision that joins REVISIONS, or all heads.",
+        "  merge           Write a revision that joins others, by default all heads.",
+        "  migrate         Write a new revision if the models changed.",
         "  mkdir           Make the migrations folder, if it does not exist.",
         "  revision        Write a new revision that says MESSAGE.",
         "  show            Show all of the given REVISIONS, by default the heads.",
@@ -230,7 +272,7 @@ def test_group_is_of_the_app(apps: Apps, db: Cli) -> None:
     ("args", "message"),
     [
         (("nothing",), "No such command 'nothing'."),
-        (("revision",), "Missing argument 'MESSAGE'."),
+        (("edit", "a", "b"), "Got unexpected extra argument (b)"),
         (("revision", "made", "changes"), "Got unexpected extra argument (changes)"),
         (("upgrade", "--nothing"), "No such option"),
         (("upgrade", "a", "b"), "Got unexpected extra argument (b)"),
@@ -712,7 +754,7 @@ def test_current_of_two(two: Shell) -> None:
 def test_check_heads(chain: Shell) -> None:
     """``current --check-heads`` exits with 1 until all is applied."""
     told = "A database is not at head. Run 'flask db upgrade'."
-    assert chain("current", "--check-heads") == (
+    assert chain("current", "-c") == (
         1,
         lines("default: base, no revision is applied", told),
     )
@@ -1003,6 +1045,17 @@ def test_in_a_pipe(process: t.Callable[..., tuple[int, str, str]]) -> None:
     assert process("upgrade", "nothing") == (1, "", ERROR + HINT)
 
 
+def test_group_help_in_a_pipe(
+    process: t.Callable[..., tuple[int, str, str]],
+) -> None:
+    """Help is not cut either in a process of its own, where Click has less room than
+    in a test.
+    """
+    code, out, _ = process("--help", COLUMNS="80")
+    assert code == 0
+    assert [line for line in out.splitlines()[1:] if line.endswith("...")] == []
+
+
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
 def test_on_a_terminal(process: t.Callable[..., tuple[int, str, str]]) -> None:
     """A terminal gets colour."""
@@ -1042,3 +1095,471 @@ def test_revision_left_out_by_a_hook(apps: Apps, sqlite_url: str, db: Cli) -> No
     with app.app_context():
         assert alembic.heads() == ()
         assert alembic.revision("nothing") == []
+
+
+# New revisions: what users of other tools type
+
+
+def test_message_option(shell: Shell) -> None:
+    """``revision -m`` is another way to give the message."""
+    assert shell("revision", "-m", "by hand", "--empty") == (
+        0,
+        "Wrote migrations/aaaa1_by_hand.py\n",
+    )
+
+
+@pytest.mark.parametrize("args", [("revision",), ("migrate",)])
+def test_no_message(shell: Shell, args: tuple[str, ...]) -> None:
+    """Without message a revision is called by what was found."""
+    assert shell(*args) == (
+        0,
+        lines("Wrote migrations/aaaa1_add_table_todo.py", "  add table todo"),
+    )
+    assert shell("heads")[1] == ("<base> -> aaaa1 (default) (head), add table todo\n")
+
+
+def test_no_message_for_several_changes(shell: Shell) -> None:
+    """Several changes are counted."""
+    metadata = todo_metadata()
+    sa.Table("user", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    shell.alembic.metadatas = {"default": metadata}
+    shell.quietly("migrate")
+    assert shell("heads")[1] == (
+        "<base> -> aaaa1 (default) (head), add table todo and 1 more\n"
+    )
+
+
+def test_no_message_for_two_databases(two: Shell) -> None:
+    """A change that two databases have is one."""
+    two.quietly("migrate")
+    assert two("heads")[1] == "<base> -> aaaa1 (default) (head), add table todo\n"
+
+
+def test_no_message_and_nothing_found(shell: Shell) -> None:
+    """Where nothing was found, or looked for, Alembic says how it is called."""
+    assert shell("revision", "--empty") == (0, "Wrote migrations/aaaa1_.py\n")
+    assert shell("heads")[1] == "<base> -> aaaa1 (default) (head), empty message\n"
+
+
+@pytest.mark.parametrize("args", [("migrate", "-m", "b"), ("revision", "--skip-empty")])
+def test_nothing_to_write(chain: Shell, args: tuple[str, ...]) -> None:
+    """``migrate`` and ``revision --skip-empty`` write no file when nothing changed."""
+    chain.quietly("upgrade")
+    before = set(Path(chain.app.root_path, "migrations").iterdir())
+    assert chain(*args) == (
+        0,
+        "Nothing changed: the models match the database. No revision was written.\n",
+    )
+    assert set(Path(chain.app.root_path, "migrations").iterdir()) == before
+
+    with chain.app.app_context():
+        written = chain.alembic.revision("nothing", skip_empty=True)
+        assert (written, written.skipped, written.changes) == ([], True, ())
+        assert written.tables == {"default": 1}
+
+
+@pytest.mark.parametrize("args", [("migrate",), ("revision", "--skip-empty")])
+def test_something_to_write(shell: Shell, args: tuple[str, ...]) -> None:
+    """``migrate`` and ``revision --skip-empty`` write what changed."""
+    assert shell(*args, "made changes") == (
+        0,
+        lines("Wrote migrations/aaaa1_made_changes.py", "  add table todo"),
+    )
+
+
+def test_nothing_to_write_without_models(apps: Apps, db: Cli, sqlite_url: str) -> None:
+    """``migrate`` for a metadata without tables asks whether they are imported."""
+    shell = Shell(*apps.plain(sqlite_url, sa.MetaData()), db)
+    assert shell("migrate") == (
+        0,
+        lines(
+            "Nothing changed: the models match the database. No revision was written.",
+            "There are no tables in the metadata of 'default': is the module with your"
+            " models imported?",
+        ),
+    )
+
+
+def test_migrate_writes_what_only_one_database_needs(two: Shell) -> None:
+    """``migrate`` writes a file if one of several databases changed."""
+    two.quietly("migrate")
+    two.quietly("upgrade")
+    two.alembic.metadatas = {"default": todo_metadata(), "auth": with_done()}
+    assert two("migrate", "done") == (
+        0,
+        lines("Wrote migrations/bbbb2_done.py", "  auth: add column todo.done"),
+    )
+
+
+def test_migrate_left_out_by_a_hook(apps: Apps, sqlite_url: str, db: Cli) -> None:
+    """A hook that empties the directives has the last word."""
+
+    def leave_out(context: object, revision: object, directives: list[object]) -> None:
+        directives.clear()
+
+    app, alembic = apps.plain(
+        sqlite_url, ALEMBIC_CONTEXT={"process_revision_directives": leave_out}
+    )
+    assert db(app, "migrate").output == (
+        "No revision was written: process_revision_directives left none.\n"
+    )
+
+    with app.app_context():
+        assert alembic.revision(skip_empty=True).skipped is False
+
+
+def test_autogenerate(shell: Shell) -> None:
+    """``revision --autogenerate`` does what ``revision`` does."""
+    assert shell("revision", "--autogenerate", "-m", "made changes") == (
+        0,
+        lines("Wrote migrations/aaaa1_made_changes.py", "  add table todo"),
+    )
+
+
+def test_synonyms(parted: Shell) -> None:
+    """Options may be called as in Alembic and Flask-Migrate."""
+    args = ("--head", "bbbb2", "--branch-label", "mine", "--version-path", "migrations")
+    parted.quietly("revision", "more", "--empty", "--rev-id", "mine_1", *args)
+    assert parted("heads")[1].splitlines()[-1] == (
+        "bbbb2 -> mine_1 (default, mine) (head), more"
+    )
+
+
+@pytest.mark.parametrize("command", ["revision", "merge"])
+def test_rev_id(parted: Shell, command: str) -> None:
+    """``--rev-id`` gives the new revision an id."""
+    args = ("more", "--empty", "-p", "bbbb2") if command == "revision" else ()
+    parted.quietly(command, *args, "--rev-id", "20260105_more.1")
+    assert parted("show", "20260105_more.1")[1].startswith("Rev: 20260105_more.1 ")
+
+
+@pytest.mark.parametrize(
+    ("id_", "message", "hint"),
+    [
+        *(
+            (
+                id_,
+                f"{id_!r} can't be an id.",
+                "An id is made of letters, digits, '_' and '.'.",
+            )
+            for id_ in ("", "a-1", "a:b", "a@b", "../a", "head", "a b", "a'b")
+        ),
+        *(
+            (
+                id_,
+                f"There is a revision or branch '{id_}' already.",
+                "Choose another id.",
+            )
+            for id_ in ("bbbb2", "default")
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["revision", "merge"])
+def test_bad_rev_id(
+    parted: Shell, command: str, id_: str, message: str, hint: str
+) -> None:
+    """An id that can't be one, or is taken, is refused, and no file is written."""
+    before = set(Path(parted.app.root_path, "migrations").iterdir())
+    args = ("more", "--empty", "-p", "bbbb2") if command == "revision" else ()
+    assert parted(command, *args, "--rev-id", id_) == (
+        1,
+        lines(f"Error: {message}", f"Hint: {hint}"),
+    )
+    assert set(Path(parted.app.root_path, "migrations").iterdir()) == before
+
+
+def test_rev_id_taken_meanwhile(chain: Shell) -> None:
+    """An id that another process takes while this one compares is refused too."""
+    chain.quietly("upgrade")
+
+    def taken(context: object, revision: object, directives: list[object]) -> None:
+        write_revision(chain.app, "cccc3", "bbbb2")
+
+    chain.app.config["ALEMBIC_CONTEXT"]["process_revision_directives"] = taken
+    assert chain("revision", "more", "--rev-id", "cccc3") == (
+        1,
+        lines(
+            "Error: There is a revision or branch 'cccc3' already.",
+            "Hint: Choose another id.",
+        ),
+    )
+
+
+def test_merge_splice(parted: Shell) -> None:
+    """``merge`` joins revisions that are no heads only with ``--splice``."""
+    parted.quietly("revision", "on top", "--empty", "-p", "bbbb2")
+    code, text = parted("merge", "bbbb2", "cccc3")
+    assert code == 1
+    assert text == (
+        "Error: Revision bbbb2 is not a head revision; please specify --splice to"
+        " create a new branch from this revision.\n"
+    )
+    assert parted("merge", "bbbb2", "cccc3", "--splice", "--rev-id", "joined") == (
+        0,
+        "Wrote migrations/joined_merge_bbbb2_cccc3.py\n",
+    )
+    assert parted("show", "joined")[1].splitlines()[1] == "Merges: bbbb2, cccc3"
+
+
+# ensure-version
+
+
+def test_ensure_version(url: str, apps: Apps, db: Cli) -> None:
+    """``ensure-version`` makes the version table, once, and nothing else."""
+    shell = Shell(*apps.plain(url), db)
+    assert shell("ensure-version") == (
+        0,
+        "default: made the table alembic_version.\n",
+    )
+    assert tables(url) == {"alembic_version"}
+    assert shell("ensure-version") == (
+        0,
+        "default: the table alembic_version exists already.\n",
+    )
+    shell.quietly("migrate")
+    shell.quietly("upgrade")
+    shell.quietly("ensure-version")
+    assert shell("current")[1].startswith("default: <base> -> aaaa1 ")
+
+
+def test_ensure_version_of_one(two: Shell) -> None:
+    """``ensure-version --database`` and its Python leave other databases alone."""
+    assert two("ensure-version", "--database", "auth") == (
+        0,
+        "auth: made the table alembic_version.\n",
+    )
+
+    with two.app.app_context():
+        assert two.alembic.ensure_version(databases="auth") == (
+            VersionTable("auth", "alembic_version", False),
+        )
+        assert two.alembic.ensure_version() == (
+            VersionTable("default", "alembic_version", True),
+            VersionTable("auth", "alembic_version", False),
+        )
+
+
+def test_ensure_version_in_a_schema(databases: Databases, apps: Apps, db: Cli) -> None:
+    """``ensure-version`` tells the schema of the table."""
+    if databases.server.name != "postgresql":
+        pytest.skip("needs schemas")
+
+    url = databases.make()
+    engine = apps.engine(url)
+
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE SCHEMA mine"))
+
+    context = {"version_table_schema": "mine", "version_table": "versions"}
+    shell = Shell(*apps.plain(url, ALEMBIC_CONTEXT=context), db)
+    assert shell("ensure-version")[1] == "default: made the table mine.versions.\n"
+    assert shell("ensure-version")[1] == (
+        "default: the table mine.versions exists already.\n"
+    )
+
+
+def test_ensure_version_refuses_anothers_table(chain: Shell) -> None:
+    """``ensure-version`` does not take another program's table for its own."""
+    engine = chain.alembic.engines["default"]
+
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
+        connection.execute(sa.text("CREATE TABLE alembic_version (x INTEGER)"))
+
+    assert chain("ensure-version") == (
+        1,
+        lines(
+            "Error: The table 'alembic_version' of the database 'default' has no column"
+            " 'version_num': it is another program's.",
+            "Hint: Choose another name: ALEMBIC_CONTEXT['version_table'].",
+        ),
+    )
+
+
+# edit
+
+
+@pytest.fixture
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An editor that appends a line to a file. What it opened is in this file."""
+    opened = Path(tmp_path, "opened")
+    script = Path(tmp_path, "editor")
+    script.write_text(f'#!/bin/sh\necho "$1" >> {opened}\necho "# edited" >> "$1"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(script))
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("args", "name"),
+    [
+        ((), "bbbb2_more.py"),
+        (("head",), "bbbb2_more.py"),
+        (("aaaa",), "aaaa1_made_changes.py"),
+        (("current",), "aaaa1_made_changes.py"),
+    ],
+)
+def test_edit(chain: Shell, editor: Path, args: tuple[str, ...], name: str) -> None:
+    """``edit`` opens the file of a revision in the editor."""
+    chain.quietly("upgrade", "aaaa1")
+    path = Path(chain.app.root_path, "migrations", name)
+    assert chain("edit", *args) == (0, "")
+    assert editor.read_text() == f"{path}\n"
+    assert path.read_text().endswith("# edited\n")
+
+
+@pytest.mark.parametrize(
+    ("target", "message", "hint"),
+    [
+        (
+            "heads",
+            "'heads' is 2 revisions: bbbb2, cccc3.",
+            "Name one: flask db edit bbbb2.",
+        ),
+        (
+            "head",
+            "'head' could be any of 2 heads: bbbb2, cccc3.",
+            "Name one, take 'heads' for all, or join them: flask db merge.",
+        ),
+        (
+            "current",
+            "There is no revision at 'current'.",
+            "Run 'flask db log' to see all revisions.",
+        ),
+        (
+            "base",
+            "There is no revision at 'base'.",
+            "Run 'flask db log' to see all revisions.",
+        ),
+        (
+            "nothing",
+            "There is no revision 'nothing'.",
+            "Run 'flask db log' to see all revisions.",
+        ),
+    ],
+)
+def test_edit_nothing(
+    parted: Shell, editor: Path, target: str, message: str, hint: str
+) -> None:
+    """``edit`` opens one file or none."""
+    assert parted("edit", target) == (1, lines(f"Error: {message}", f"Hint: {hint}"))
+    assert not editor.exists()
+
+
+def test_editor_fails(chain: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An editor that fails is an error."""
+    monkeypatch.setenv("VISUAL", "false")
+    assert chain("edit") == (1, "Error: false: Editing failed\n")
+
+
+# history
+
+
+def test_history(chain: Shell) -> None:
+    """``history`` is another name of ``log``."""
+    assert chain("history") == chain("log")
+    assert chain("history", "-v") == chain("log", "-v")
+
+
+@pytest.mark.parametrize(
+    ("rev_range", "ids"),
+    [
+        ("aaaa1:bbbb2", "bbbb2 aaaa1"),
+        ("bbbb2:", "cccc3 bbbb2"),
+        (":bbbb2", "bbbb2 aaaa1"),
+        (":", "cccc3 bbbb2 aaaa1"),
+        ("current:", "cccc3 bbbb2"),
+        (":current", "bbbb2 aaaa1"),
+        ("-1:", "cccc3 bbbb2"),
+        ("-1:current", "bbbb2 aaaa1"),
+        ("-2:current", "bbbb2 aaaa1"),
+        ("base:head", "cccc3 bbbb2 aaaa1"),
+        ("default@base:default@head", "cccc3 bbbb2 aaaa1"),
+    ],
+)
+@pytest.mark.parametrize("command", ["history", "log"])
+def test_rev_range(chain: Shell, command: str, rev_range: str, ids: str) -> None:
+    """``-r START:END`` shows a part, with both ends."""
+    chain.quietly("upgrade")
+    chain.quietly("revision", "third", "--empty")
+    code, text = chain(command, "-r", rev_range, "--ids")
+    assert (code, text.split()) == (0, ids.split())
+
+
+def test_rev_range_too_long(chain: Shell) -> None:
+    """A count that goes below the base is an error."""
+    assert chain("log", "-r", "-3:") == (
+        1,
+        lines(
+            "Error: '-3' goes beyond the base: there are not so many revisions.",
+            "Hint: Run 'flask db current' and 'flask db log' to see where it stands.",
+        ),
+    )
+
+
+def test_indicate_current(chain: Shell) -> None:
+    """``-i`` marks where the database is."""
+    expected = [
+        "aaaa1 -> bbbb2 (default) (head), more",
+        "<base> -> aaaa1 (default), made changes",
+    ]
+    assert chain("log", "-i") == (0, lines(*expected))
+    chain.quietly("upgrade", "1")
+    marked = "<base> -> aaaa1 (default) (current), made changes"
+    assert chain("log", "-i") == (0, lines(expected[0], marked))
+    assert "Rev: aaaa1 (current)" in chain("log", "-iv")[1].splitlines()
+
+
+def test_indicate_current_of_two(two: Shell) -> None:
+    """``-i`` names the databases where there are several."""
+    two.quietly("revision", "made changes")
+    two.quietly("upgrade")
+    two.quietly("revision", "more", "--empty")
+    two.quietly("upgrade", "--database", "auth")
+    assert two("history", "-i") == (
+        0,
+        lines(
+            "aaaa1 -> bbbb2 (default) (head) (current: auth), more",
+            "<base> -> aaaa1 (default) (current: default), made changes",
+        ),
+    )
+    two.quietly("upgrade")
+    assert two("history", "-i", "-r", "bbbb2:") == (
+        0,
+        "aaaa1 -> bbbb2 (default) (head) (current: default, auth), more\n",
+    )
+
+
+# --quiet, --traceback
+
+
+def test_quiet(parted: Shell) -> None:
+    """``--quiet`` leaves out what was done; answers are still given."""
+    for args in (
+        ("mkdir",),
+        ("ensure-version",),
+        ("upgrade",),
+        ("merge",),
+        ("upgrade",),
+        ("downgrade",),
+        ("stamp", "heads"),
+        ("migrate",),
+        ("revision", "nothing"),
+    ):
+        assert parted("--quiet", *args) == (0, ""), args
+
+    assert parted("-q", "heads") == (0, "dddd4 -> ffff6 (default) (head), nothing\n")
+    assert parted("-q", "current")[1].startswith("default: bbbb2, cccc3 -> dddd4 ")
+
+
+def test_quiet_error(chain: Shell) -> None:
+    """``--quiet`` keeps errors."""
+    assert chain("--quiet", "upgrade", "nothing") == (1, ERROR + HINT)
+
+
+def test_traceback(chain: Shell) -> None:
+    """``--traceback`` prints the traceback before the error."""
+    code, text = chain("--traceback", "upgrade", "nothing")
+    assert code == 1
+    assert text.startswith("Traceback (most recent call last):\n")
+    assert text.endswith(f"\n{ERROR}{HINT}")

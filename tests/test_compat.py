@@ -337,7 +337,7 @@ class Older(Alembic):
     def stamp(self, target: t.Any = "heads") -> None:  # type: ignore[override]
         super().stamp(target)
 
-    def current(self) -> t.Any:
+    def current(self) -> t.Any:  # type: ignore[override]
         return super().current()
 
     def heads(self, resolve_dependencies: bool = False) -> t.Any:
@@ -366,7 +366,7 @@ class Older(Alembic):
             )
         )
 
-    def merge(
+    def merge(  # type: ignore[override]
         self, revisions: t.Any = "heads", message: t.Any = None, label: t.Any = None
     ) -> t.Any:
         return super().merge(revisions, message, label)
@@ -773,7 +773,7 @@ def test_command_in_the_group_of_all(
 
     app, _ = apps.plain(sqlite_url)
     assert db(app, "seed").output == "seeded 1\n"
-    assert "  seed       Add rows.\n" in db(app, "--help").output
+    assert "  seed            Add rows.\n" in db(app, "--help").output
 
 
 def test_command_instead_of_ours(sqlite_url: str, apps: Apps, db: Cli) -> None:
@@ -788,7 +788,7 @@ def test_command_instead_of_ours(sqlite_url: str, apps: Apps, db: Cli) -> None:
         click.echo("something else")
 
     assert db(app, "upgrade").output == "something else\n"
-    assert "  upgrade    Do something else.\n" in db(app, "--help").output
+    assert "  upgrade         Do something else.\n" in db(app, "--help").output
 
 
 # Private names

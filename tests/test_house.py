@@ -42,6 +42,8 @@ ASYNCIO_ROOM = "connections.py"
 
 LAZY_PACKAGES = (
     "alembic",
+    "flask_alembic.cli.completion",
+    "flask_alembic.cli.forms",
     "flask_alembic.cli.options",
     "flask_alembic.cli.read",
     "flask_alembic.cli.run",

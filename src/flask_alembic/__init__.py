@@ -15,6 +15,7 @@ from .reports import InitReport
 from .reports import MigrationReport
 from .reports import NewRevisions
 from .reports import Template
+from .reports import VersionTable
 
 if t.TYPE_CHECKING:
     from .errors import AppContextError
@@ -57,6 +58,7 @@ __all__ = [
     "Template",
     "TemplateError",
     "UnknownRevisionError",
+    "VersionTable",
 ]
 
 

@@ -33,6 +33,7 @@ from .reports import InitReport
 from .reports import MigrationReport
 from .reports import NewRevisions
 from .reports import Template
+from .reports import VersionTable
 from .revision_ids import timestamp_id
 from .settings import fill_defaults
 from .settings import read_settings
@@ -580,6 +581,20 @@ class Alembic:
         with self.using(databases=databases, x=x, tag=tag):
             return self._report(operations.stamp.stamp, target)
 
+    def ensure_version(
+        self, *, databases: Databases | None = None
+    ) -> tuple[VersionTable, ...]:
+        """Create the version table where it is missing. It is empty then; a run would
+        create it as well.
+
+        :param databases: The names of the databases to work on, instead of all.
+        :return: An entry a database, which tells whether the table was created.
+
+        .. versionadded:: 4.0
+        """
+        with self._lent(databases=databases):
+            return operations.ensure_version.ensure_version(self)
+
     def run_migrations(self, fn: Work, **kwargs: t.Any) -> MigrationReport:
         """Run what a function says, on all databases. :meth:`upgrade`,
         :meth:`downgrade`, :meth:`stamp` and :meth:`revision` go through here.
@@ -629,7 +644,7 @@ class Alembic:
 
     def revision(
         self,
-        message: str,
+        message: str | None = None,
         empty: bool = False,
         branch: str = "default",
         parent: RevisionArgument = "head",
@@ -639,6 +654,8 @@ class Alembic:
         path: str | Path | None = None,
         *,
         allow_drops: bool = False,
+        rev_id: str | None = None,
+        skip_empty: bool = False,
         databases: Databases | None = None,
         x: XArguments | None = None,
         tag: str | None = None,
@@ -646,7 +663,8 @@ class Alembic:
         """Write a new revision, with the operations that bring the databases to the
         models.
 
-        :param message: What the revision does.
+        :param message: What the revision does. Without one, it is called by what was
+            found.
         :param empty: Whether to leave the operations to be written by hand.
         :param branch: The independent branch that it belongs to.
         :param parent: What it revises.
@@ -656,6 +674,9 @@ class Alembic:
         :param path: The version location that the file goes to.
         :param allow_drops: Whether to write drops of all tables where the metadata has
             none. Usually the models are not imported then.
+        :param rev_id: The id of the revision, instead of a new one.
+        :param skip_empty: Whether to write no file if nothing changed. Nothing is
+            compared if ``empty`` is given, and so nothing skipped.
         :param databases: The names of the databases to compare, instead of all.
         :param x: Arguments for hooks and the template, as of :meth:`using`.
         :param tag: A text for hooks and the template, as of :meth:`using`.
@@ -664,7 +685,8 @@ class Alembic:
         :raises EmptyMetadataError: If all tables would be dropped.
 
         .. versionchanged:: 4.0
-            Added ``allow_drops``, ``databases``, ``x`` and ``tag``.
+            Added ``allow_drops``, ``rev_id``, ``skip_empty``, ``databases``, ``x`` and
+            ``tag``; ``message`` may be left out.
         """
         with self._lent(databases=databases, x=x, tag=tag, autogenerate=not empty):
             return operations.revision.revision(
@@ -678,6 +700,8 @@ class Alembic:
                 label=label,
                 path=path,
                 allow_drops=allow_drops,
+                rev_id=rev_id,
+                skip_empty=skip_empty,
             )
 
     def merge(
@@ -685,15 +709,25 @@ class Alembic:
         revisions: RevisionArgument = "heads",
         message: str | None = None,
         label: Labels = None,
+        *,
+        rev_id: str | None = None,
+        splice: bool = False,
     ) -> Script | None:
         """Write a revision that joins several.
 
         :param revisions: What to join.
         :param message: What to call it. By default it names the revisions.
         :param label: Its labels.
+        :param rev_id: Its id, instead of a new one.
+        :param splice: Whether the revisions may be no heads.
         :return: The new revision, or ``None`` if there is nothing to join.
+
+        .. versionchanged:: 4.0
+            Added ``rev_id`` and ``splice``.
         """
-        return operations.revision.merge(self, revisions, message, label)
+        return operations.merge.merge(
+            self, revisions, message, label, rev_id=rev_id, splice=splice
+        )
 
     def mkdir(self) -> None:
         """Make the migrations folder, the version locations and the template, where

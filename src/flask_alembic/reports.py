@@ -60,6 +60,55 @@ class MigrationReport:
 
 
 @dataclass(frozen=True)
+class VersionTable:
+    """The version table of one database, as :meth:`.Alembic.ensure_version` left it.
+
+    .. versionadded:: 4.0
+    """
+
+    database: str
+    """Name of the database."""
+
+    table: str
+    """Name of the table, with its schema if it has one."""
+
+    created: bool
+    """Whether it was made. ``False`` if it was there already."""
+
+
+@dataclass(frozen=True)
+class RevisionInfo:
+    """One revision for machines to read: plain data instead of Alembic's ``Script``."""
+
+    revision: str
+    """Its id."""
+
+    down_revisions: tuple[str, ...]
+    """The ids that it revises."""
+
+    next_revisions: tuple[str, ...]
+    """The ids that revise it."""
+
+    branch_labels: tuple[str, ...]
+    """Its branch labels."""
+
+    depends_on: tuple[str, ...]
+    """What it depends on, as the file says: ids or labels."""
+
+    message: str
+    """The first paragraph of its docstring, in one line."""
+
+    path: str
+    """Its file, as messages name it."""
+
+    is_head: bool
+    """Whether no other revision revises it."""
+
+    databases: tuple[str, ...] | None
+    """Names of the databases that are at it; ``None`` if they were not asked."""
+
+
+@dataclass(frozen=True)
 class Change:
     """One difference between the models and a database, in words.
 
@@ -136,6 +185,9 @@ class NewRevisions(list["Script | None"]):
     tables: t.Mapping[str, int] | None = None
     """Number of tables in the metadata of each database; ``None`` for an empty
     revision, which compares nothing."""
+
+    skipped: bool = False
+    """Whether no file was written because there was nothing to write to it."""
 
 
 class Differences(list[tuple[t.Any, ...]]):

@@ -37,6 +37,17 @@ def read_heads(context: MigrationContext, database: str) -> tuple[str, ...]:
         ) from error
 
 
+def is_there(context: MigrationContext) -> bool:
+    """Whether a database has a version table.
+
+    :param context: The context of the database.
+    :return: ``True`` if it has.
+    """
+    table = alembic_internals.version_column(context).table
+    inspector = sa.inspect(t.cast(sa.Connection, context.connection))
+    return inspector.has_table(str(table.name), schema=table.schema)
+
+
 def column_length(context: MigrationContext) -> int | None:
     """How long an id may be. The column may have been altered since it was made.
 

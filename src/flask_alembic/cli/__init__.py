@@ -10,18 +10,24 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
+    from .folder import init as init
+    from .folder import list_templates as list_templates
+    from .folder import mkdir as mkdir
     from .group import shared as cli
     from .read import branches as branches
     from .read import check as check
     from .read import current as current
     from .read import heads as heads
+    from .read import history as history
     from .read import log as log
     from .read import show as show
     from .run import downgrade as downgrade
+    from .run import ensure_version as ensure_version
     from .run import stamp as stamp
     from .run import upgrade as upgrade
+    from .write import edit as edit
     from .write import merge as merge
-    from .write import mkdir as mkdir
+    from .write import migrate as migrate
     from .write import revision as revision
 
 __all__ = [
@@ -30,9 +36,15 @@ __all__ = [
     "cli",
     "current",
     "downgrade",
+    "edit",
+    "ensure_version",
     "heads",
+    "history",
+    "init",
+    "list_templates",
     "log",
     "merge",
+    "migrate",
     "mkdir",
     "revision",
     "show",
@@ -47,7 +59,7 @@ def __getattr__(name: str) -> t.Any:
     if name == "cli":
         return group.shared
 
-    if (command := group.load(name)) is not None:
+    if (command := group.load(name.replace("_", "-"))) is not None:
         return command
 
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -61,16 +61,17 @@ class ToldError(click.ClickException):
 
 
 @contextmanager
-def told(alembic: Alembic) -> t.Iterator[None]:
+def told(alembic: Alembic, *, full: bool) -> t.Iterator[None]:
     """Turn errors that a user can mend into a line. Others are bugs, and raised.
 
     :param alembic: The extension, for the passwords that must not be shown.
+    :param full: Whether to print the whole traceback too.
     :raises ToldError: For an error that a user can mend.
     """
     try:
         yield
     except (CommandError, SQLAlchemyError, OSError) as error:
-        if _wants_traceback():
+        if full or _wants_traceback():
             click.echo(_without_secrets(traceback.format_exc(), alembic), err=True)
         elif isinstance(error, MigrationFailed):
             click.echo(

@@ -15,17 +15,25 @@ _COMMANDS: t.Final = {
     "check": "read",
     "current": "read",
     "downgrade": "run",
+    "edit": "write",
+    "ensure-version": "run",
     "heads": "read",
-    "init": "write",
-    "list-templates": "write",
+    "init": "folder",
+    "list-templates": "folder",
+    "history": "read",
     "log": "read",
     "merge": "write",
-    "mkdir": "write",
+    "migrate": "write",
+    "mkdir": "folder",
     "revision": "write",
     "show": "read",
     "stamp": "run",
     "upgrade": "run",
 }
+
+QUIET: t.Final = "flask_alembic.quiet"
+TRACEBACK: t.Final = "flask_alembic.traceback"
+"""Where Click's context notes that commands are not to tell what they did."""
 
 
 class DatabaseGroup(click.Group):
@@ -68,10 +76,11 @@ class DatabaseGroup(click.Group):
             ctx.color = False
 
         find_extension(ctx)
-
+        ctx.meta[QUIET] = ctx.params["quiet"]
+        ctx.meta[TRACEBACK] = ctx.params["traceback"]
         directory = ctx.params["directory"]
 
-        with told(ctx.obj):
+        with told(ctx.obj, full=ctx.meta[TRACEBACK]):
             with ctx.obj.using(
                 x=ctx.params["x"],
                 directory=directory and os.path.abspath(directory),
@@ -91,6 +100,16 @@ def _options() -> list[click.Parameter]:
             ["-d", "--directory"],
             type=click.Path(),
             help="The migrations folder, instead of the configured one.",
+        ),
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            help="Print answers and errors, but not what was done.",
+        ),
+        click.Option(
+            ["--traceback"],
+            is_flag=True,
+            help="Print the whole traceback of an error.",
         ),
     ]
 

@@ -10,8 +10,11 @@ from contextlib import contextmanager
 
 import click
 
+from .completion import complete_database
 from .errors import told
 from .group import find_extension
+from .group import QUIET
+from .group import TRACEBACK
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
@@ -39,6 +42,7 @@ database_option: _Option[t.Any] = click.option(
     multiple=True,
     expose_value=False,
     callback=_use,
+    shell_complete=complete_database,
     help="Work on this database, and leave the others alone. Repeatable.",
 )
 x_option: _Option[t.Any] = click.option(
@@ -79,7 +83,9 @@ class DatabaseCommand(click.Command):
         """
         find_extension(ctx)
 
-        with told(ctx.obj), ctx.obj.using(**ctx.meta.pop(_USED, {})):
+        full = ctx.meta.get(TRACEBACK, False)
+
+        with told(ctx.obj, full=full), ctx.obj.using(**ctx.meta.pop(_USED, {})):
             return super().invoke(ctx)
 
 
@@ -138,3 +144,13 @@ def echo_lines(lines: t.Iterable[str], **style: t.Any) -> None:
     """
     for line in lines:
         click.secho(line, **style)
+
+
+def tell_lines(lines: t.Iterable[str], **style: t.Any) -> None:
+    """Print what was done, which ``--quiet`` leaves out.
+
+    :param lines: The lines.
+    :param style: Click's styles.
+    """
+    if not click.get_current_context().meta.get(QUIET):
+        echo_lines(lines, **style)

@@ -1,4 +1,4 @@
-"""Commands that look: branches, check, current, heads, log, show."""
+"""Commands that look: branches, check, current, heads, history, log, show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import typing as t
 
 import click
 
+from ..render import json
+from ..render import revisions as lines
 from ..render import text
+from .completion import complete_range
+from .completion import complete_revision
+from .forms import echo_current_json
+from .forms import echo_ids
+from .forms import echo_revisions
+from .forms import json_form
+from .forms import machine_forms
 from .options import alembic_log
 from .options import database_option
 from .options import DatabaseCommand
@@ -17,29 +26,36 @@ from .options import x_option
 
 if t.TYPE_CHECKING:
     from ..extension import Alembic
+    from .forms import Form
+
+_complete = complete_revision("current", "head", "heads", "base")
 
 
 @click.command(cls=DatabaseCommand)
+@machine_forms
 @verbose_revisions
 @click.pass_obj
-def branches(alembic: Alembic, verbose: bool) -> None:
+def branches(alembic: Alembic, form: Form, verbose: bool) -> None:
     """Show the revisions that more than one other revises."""
-    script = alembic.script_directory
+    found = alembic.branches()
 
-    for branch in alembic.branches():
-        click.echo(text.script_text(branch, verbose=verbose))
+    if form:
+        echo_revisions(alembic, found, form, verbose=verbose)
+        return
 
-        for child in script.get_revisions(tuple(sorted(branch.nextrev))):
-            click.echo(f"    -> {text.script_line(child)}")
+    for branch in found:
+        children = alembic.show(sorted(branch.nextrev))
+        click.echo(lines.branch_text(branch, children, verbose=verbose))
 
 
 @click.command(cls=DatabaseCommand)
+@json_form
 @database_option
 @x_option
 @verbose_log
 @click.pass_obj
 @click.pass_context
-def check(ctx: click.Context, alembic: Alembic, verbose: bool) -> None:
+def check(ctx: click.Context, alembic: Alembic, form: Form, verbose: bool) -> None:
     """Check that the databases match the models.
 
     Exits with 1 if a database is behind the revisions, or differs from the models.
@@ -47,7 +63,7 @@ def check(ctx: click.Context, alembic: Alembic, verbose: bool) -> None:
     with alembic_log(verbose):
         report = alembic.check()
 
-    echo_lines(text.check_lines(report))
+    echo_lines([json.check_json(report)] if form else text.check_lines(report))
 
     if not report.ok:
         ctx.exit(1)
@@ -55,17 +71,28 @@ def check(ctx: click.Context, alembic: Alembic, verbose: bool) -> None:
 
 @click.command(cls=DatabaseCommand)
 @click.option(
-    "--check-heads", is_flag=True, help="Exit with 1 if a database is not at head."
+    "-c",
+    "--check-heads",
+    is_flag=True,
+    help="Exit with 1 if a database is not at head.",
 )
+@machine_forms
 @database_option
 @verbose_revisions
 @click.pass_obj
 @click.pass_context
 def current(
-    ctx: click.Context, alembic: Alembic, check_heads: bool, verbose: bool
+    ctx: click.Context, alembic: Alembic, check_heads: bool, form: Form, verbose: bool
 ) -> None:
     """Show the revision that each database is at."""
-    echo_lines(text.current_lines(alembic.current_by_database(), verbose=verbose))
+    found = alembic.current_by_database()
+
+    if form == "ids":
+        echo_ids(script for scripts in found.values() for script in scripts)
+    elif form == "json":
+        echo_current_json(alembic, found)
+    else:
+        echo_lines(lines.current_lines(found, verbose=verbose))
 
     if check_heads and alembic.needs_upgrade():
         click.echo("A database is not at head. Run 'flask db upgrade'.", err=True)
@@ -78,31 +105,93 @@ def current(
     is_flag=True,
     help="Leave out heads that another revision depends on.",
 )
+@machine_forms
 @verbose_revisions
 @click.pass_obj
-def heads(alembic: Alembic, resolve_dependencies: bool, verbose: bool) -> None:
+def heads(
+    alembic: Alembic, resolve_dependencies: bool, form: Form, verbose: bool
+) -> None:
     """Show the newest revision of each branch."""
-    for script in alembic.heads(resolve_dependencies):
-        click.echo(text.script_text(script, verbose=verbose))
+    echo_revisions(alembic, alembic.heads(resolve_dependencies), form, verbose=verbose)
+
+
+def _read_range(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[str, str] | None:
+    if value is None:
+        return None
+
+    start, colon, end = value.partition(":")
+
+    if not colon or ":" in end:
+        raise click.BadParameter(f"'{value}' is not START:END, START: or :END.")
+
+    return start or "base", end or "heads"
 
 
 @click.command(cls=DatabaseCommand)
-@click.option("--start", default="base", show_default=True, help="The oldest to show.")
-@click.option("--end", default="heads", show_default=True, help="The newest to show.")
+@click.option(
+    "--start",
+    default="base",
+    show_default=True,
+    shell_complete=_complete,
+    help="The oldest to show.",
+)
+@click.option(
+    "--end",
+    default="heads",
+    show_default=True,
+    shell_complete=_complete,
+    help="The newest to show.",
+)
+@click.option(
+    "-r",
+    "--rev-range",
+    metavar="START:END",
+    callback=_read_range,
+    shell_complete=complete_range,
+    help="Both in one. Either may be left out.",
+)
+@click.option(
+    "-i",
+    "--indicate-current",
+    is_flag=True,
+    help="Mark where the databases are.",
+)
+@machine_forms
 @database_option
 @verbose_revisions
 @click.pass_obj
-def log(alembic: Alembic, start: str, end: str, verbose: bool) -> None:
+def log(
+    alembic: Alembic,
+    start: str,
+    end: str,
+    rev_range: tuple[str, str] | None,
+    indicate_current: bool,
+    form: Form,
+    verbose: bool,
+) -> None:
     """Show the revisions, newest first."""
-    for script in alembic.log(start, end):
-        click.echo(text.script_text(script, verbose=verbose))
+    if rev_range and (start, end) != ("base", "heads"):
+        raise click.UsageError("Give --rev-range, or --start and --end, not both.")
+
+    found = alembic.log(*(rev_range or (start, end)))
+    at = alembic.current_by_database() if indicate_current else None
+    echo_revisions(alembic, found, form, verbose=verbose, current=at)
+
+
+history: click.Command = DatabaseCommand(
+    "history",
+    callback=log.callback,
+    params=log.params,
+    help="Show the revisions, newest first, as log does.",
+)
 
 
 @click.command(cls=DatabaseCommand)
-@click.argument("revisions", nargs=-1)
+@click.argument("revisions", nargs=-1, shell_complete=_complete)
 @database_option
 @click.pass_obj
 def show(alembic: Alembic, revisions: tuple[str, ...]) -> None:
     """Show all of the given REVISIONS, by default the heads."""
-    for script in alembic.show(revisions or "heads"):
-        click.echo(text.script_block(script))
+    echo_revisions(alembic, alembic.show(revisions or "heads"), None, verbose=True)

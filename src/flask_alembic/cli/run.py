@@ -1,4 +1,4 @@
-"""Commands that change a database: upgrade, downgrade, stamp."""
+"""Commands that change a database: upgrade, downgrade, stamp, ensure-version."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import click
 
 from ..history import History
 from ..render import text
+from .completion import complete_revision
 from .options import alembic_log
 from .options import call_options
-from .options import echo_lines
+from .options import database_option
+from .options import DatabaseCommand
 from .options import NegativeNumbers
+from .options import tell_lines
 from .options import verbose_log
 
 if t.TYPE_CHECKING:
@@ -20,7 +23,9 @@ if t.TYPE_CHECKING:
 
 
 @click.command(cls=NegativeNumbers)
-@click.argument("target", default="heads")
+@click.argument(
+    "target", default="heads", shell_complete=complete_revision("head", "heads")
+)
 @call_options
 @verbose_log
 @click.pass_obj
@@ -37,7 +42,7 @@ def upgrade(alembic: Alembic, target: str, verbose: bool) -> None:
 
 
 @click.command(cls=NegativeNumbers)
-@click.argument("target", default="-1")
+@click.argument("target", default="-1", shell_complete=complete_revision("base"))
 @call_options
 @verbose_log
 @click.pass_obj
@@ -54,7 +59,11 @@ def downgrade(alembic: Alembic, target: str, verbose: bool) -> None:
 
 
 @click.command(cls=NegativeNumbers)
-@click.argument("target", default="heads")
+@click.argument(
+    "target",
+    default="heads",
+    shell_complete=complete_revision("head", "heads", "base"),
+)
 @call_options
 @verbose_log
 @click.pass_obj
@@ -66,13 +75,25 @@ def stamp(alembic: Alembic, target: str, verbose: bool) -> None:
     _tell(alembic, report, "stamp")
 
 
+@click.command("ensure-version", cls=DatabaseCommand)
+@database_option
+@verbose_log
+@click.pass_obj
+def ensure_version(alembic: Alembic, verbose: bool) -> None:
+    """Make the version table where it is missing."""
+    with alembic_log(verbose):
+        tables = alembic.ensure_version()
+
+    tell_lines(text.version_table_lines(tables))
+
+
 def _tell(alembic: Alembic, report: MigrationReport | None, direction: str) -> None:
     # A method that an app overrides need not return anything.
     report = report or alembic.last_report
     several = len(report.databases) > 1
 
     if direction != "stamp":
-        echo_lines(text.step_lines(report.steps, several=several))
+        tell_lines(text.step_lines(report.steps, several=several))
 
     heads = History(alembic.script_directory).effective_heads
-    echo_lines(text.run_summary(report, direction, heads), fg="green")
+    tell_lines(text.run_summary(report, direction, heads), fg="green")

@@ -1,4 +1,4 @@
-"""Commands that write files: revision, merge, mkdir, init; list-templates."""
+"""Commands that write revision files: revision, migrate, merge, edit."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import typing as t
 
 import click
 
-from ..folders import missing_paths
+from ..errors import TargetError
 from ..render import text
 from ..reports import NewRevisions
 from ..revision_files import display
+from .completion import complete_label
+from .completion import complete_revision
 from .options import alembic_log
 from .options import call_options
 from .options import DatabaseCommand
-from .options import echo_lines
+from .options import tell_lines
 from .options import verbose_log
 
 if t.TYPE_CHECKING:
@@ -21,170 +23,234 @@ if t.TYPE_CHECKING:
 
     from ..extension import Alembic
 
+F = t.TypeVar("F", bound=t.Callable[..., t.Any])
+
 _label = click.option(
-    "-l", "--label", multiple=True, help="A label of the branch that begins here."
+    "-l",
+    "--label",
+    "--branch-label",
+    multiple=True,
+    help="A label of the branch that begins here.",
 )
+_rev_id = click.option("--rev-id", metavar="ID", help="Its id, instead of a new one.")
+
+# The arguments of Alembic.revision() after the message, in their order.
+_KNOWN_ARGUMENTS: t.Final = (
+    "empty",
+    "branch",
+    "parent",
+    "splice",
+    "depend",
+    "label",
+    "path",
+)
+
+_NEW_REVISION: t.Final = (
+    click.argument("message", required=False),
+    click.option("-m", "--message", "message_option", help="MESSAGE, as an option."),
+    click.option(
+        "-b",
+        "--branch",
+        default="default",
+        show_default=True,
+        shell_complete=complete_label,
+        help="The independent branch that it belongs to.",
+    ),
+    click.option(
+        "-p",
+        "--parent",
+        "--head",
+        multiple=True,
+        default=["head"],
+        show_default=True,
+        shell_complete=complete_revision("head", "base"),
+        help="What it revises.",
+    ),
+    click.option("--splice", is_flag=True, help="The parent may be no head."),
+    click.option(
+        "-d",
+        "--depend",
+        multiple=True,
+        shell_complete=complete_revision("head"),
+        help="A revision that it depends on.",
+    ),
+    _label,
+    click.option(
+        "--path", "--version-path", help="The version location that the file goes to."
+    ),
+    _rev_id,
+    click.option(
+        "--allow-drops", is_flag=True, help="Drop all tables if there are no models."
+    ),
+    call_options,
+    verbose_log,
+)
+
+
+def _new_revision(command: F) -> F:
+    """What ``revision`` and ``migrate`` have in common. Most options are called as the
+    arguments of ``Alembic.revision``.
+    """
+    for add in reversed(_NEW_REVISION):
+        command = add(command)
+
+    return command
 
 
 @click.command(cls=DatabaseCommand)
-@click.argument("message")
 @click.option("--empty", is_flag=True, help="Write no operations.")
-@click.option(
-    "-b",
-    "--branch",
-    default="default",
-    show_default=True,
-    help="The independent branch that it belongs to.",
-)
-@click.option(
-    "-p",
-    "--parent",
-    multiple=True,
-    default=["head"],
-    show_default=True,
-    help="What it revises.",
-)
-@click.option("--splice", is_flag=True, help="The parent may be no head.")
-@click.option("-d", "--depend", multiple=True, help="A revision that it depends on.")
-@_label
-@click.option("--path", help="The version location that the file goes to.")
-@click.option(
-    "--allow-drops", is_flag=True, help="Drop all tables if there are no models."
-)
-@call_options
-@verbose_log
+@click.option("--autogenerate", is_flag=True, help="Compare, which is the default.")
+@click.option("--skip-empty", is_flag=True, help="Write no file if nothing changed.")
+@_new_revision
 @click.pass_obj
 def revision(
     alembic: Alembic,
-    message: str,
+    /,
+    *,
     empty: bool,
-    branch: str,
-    parent: tuple[str, ...],
-    splice: bool,
-    depend: tuple[str, ...],
-    label: tuple[str, ...],
-    path: str | None,
-    allow_drops: bool,
-    verbose: bool,
+    autogenerate: bool,
+    skip_empty: bool,
+    **options: t.Any,
 ) -> None:
     """Write a new revision that says MESSAGE.
 
-    It holds the operations that bring the databases to the models.
+    It compares the models to the databases, and holds the operations that bring the
+    databases to the models. With --empty it compares nothing. Without MESSAGE, the
+    revision is called by what was found.
     """
-    with alembic_log(verbose):
-        written = alembic.revision(
-            message,
-            empty,
-            branch,
-            parent,
-            splice,
-            depend or None,
-            label,
-            path,
-            # An override of the method need not know what is newer than itself.
-            **({"allow_drops": True} if allow_drops else {}),
-        )
+    if empty and (autogenerate or skip_empty):
+        other = "--autogenerate" if autogenerate else "--skip-empty"
+        raise click.UsageError(f"--empty compares nothing, and {other} compares.")
 
-    _tell(alembic, written)
+    _write(alembic, empty=empty, skip_empty=skip_empty, **options)
 
 
 @click.command(cls=DatabaseCommand)
-@click.argument("revisions", nargs=-1)
+@_new_revision
+@click.pass_obj
+def migrate(alembic: Alembic, /, **options: t.Any) -> None:
+    """Write a new revision if the models changed.
+
+    It is the same as revision --skip-empty, which compares by default too.
+    """
+    _write(alembic, empty=False, skip_empty=True, **options)
+
+
+@click.command(cls=DatabaseCommand)
+@click.argument(
+    "revisions", nargs=-1, shell_complete=complete_revision("head", "heads")
+)
 @click.option("-m", "--message", help="What to call it.")
 @_label
+@_rev_id
+@click.option("--splice", is_flag=True, help="REVISIONS may be no heads.")
 @click.pass_obj
 def merge(
     alembic: Alembic,
     revisions: tuple[str, ...],
     message: str | None,
     label: tuple[str, ...],
+    rev_id: str | None,
+    splice: bool,
 ) -> None:
-    """Write a revision that joins REVISIONS, or all heads."""
-    written = alembic.merge(revisions or "heads", message, label)
-
-    if written is None:
-        click.echo(text.nothing_to_merge(alembic.heads()))
-    else:
-        click.echo(_wrote(alembic, written))
+    """Write a revision that joins others, by default all heads."""
+    given = _given(rev_id=rev_id, splice=splice)
+    written = alembic.merge(revisions or "heads", message, label, **given)
+    _tell_merged(alembic, written)
 
 
 @click.command(cls=DatabaseCommand)
-@click.pass_obj
-def mkdir(alembic: Alembic) -> None:
-    """Make the migrations folder, if it does not exist."""
-    missing = missing_paths(alembic.settings)
-    alembic.mkdir()
-    echo_lines(f"Made {path}" for path in missing)
-
-    if not missing:
-        click.echo(f"{alembic.settings.script_location} exists already.")
-
-
-@click.command(cls=DatabaseCommand)
-@click.argument("directory", required=False)
-@click.option(
-    "-t", "--template", help="Name of a template, or a folder with one in it."
+@click.argument(
+    "revision", default="head", shell_complete=complete_revision("current", "head")
 )
-@click.option("--multidb", is_flag=True, help="Take the template multidb.")
-@click.option("--package", is_flag=True, help="Make the folders Python packages.")
 @click.pass_obj
-def init(
-    alembic: Alembic,
-    directory: str | None,
-    template: str | None,
-    multidb: bool,
-    package: bool,
-) -> None:
-    """Make the migrations folder, with a template that fits.
+def edit(alembic: Alembic, revision: str) -> None:
+    """Edit the file of REVISION, by default the head.
 
-    A template that does not fit the number of databases, or is not the one that is
-    asked for, is kept beside the new one.
+    The editor is the one that the variable VISUAL or EDITOR names.
     """
-    if multidb and template is not None:
-        raise click.UsageError("Name a template, or say --multidb.")
+    found = alembic.show(revision)
 
-    report = alembic.init(
-        directory, template=template, multidb=multidb or None, package=package
-    )
-    echo_lines(f"Made {path}" for path in report.made)
+    if len(found) != 1:
+        raise _not_one(revision, found)
 
-    if report.kept is not None:
-        click.echo(f"Replaced the template. The old one is {report.kept}")
-    elif not report.made:
-        click.echo(f"{report.folder} exists already.")
-
-    if report.folder != alembic.settings.script_location:
-        click.echo(f"Set ALEMBIC['script_location'] = {directory!r} to use it.")
+    click.edit(filename=found[0].path)
 
 
-@click.command(cls=DatabaseCommand)
-@click.pass_obj
-def list_templates(alembic: Alembic) -> None:
-    """Show the templates for new revisions."""
-    found = alembic.list_templates()
-    width = max(len(template.name) for template in found)
-    echo_lines(f"{item.name:{width}}  {item.description}".rstrip() for item in found)
+def _write(
+    alembic: Alembic,
+    *,
+    message: str | None,
+    message_option: str | None,
+    verbose: bool,
+    **options: t.Any,
+) -> None:
+    if message is not None and message_option is not None:
+        raise click.UsageError("Give MESSAGE or --message, not both.")
+
+    if message is None:
+        message = message_option
+
+    arguments = [options.pop(name) for name in _KNOWN_ARGUMENTS]
+
+    with alembic_log(verbose):
+        written = alembic.revision(message, *arguments, **_given(**options))
+
+    _tell(alembic, written)
+
+
+def _given(**options: t.Any) -> dict[str, t.Any]:
+    """The options that were given. An override of a method need not know what is newer
+    than itself.
+    """
+    return {k: v for k, v in options.items() if v not in (None, False)}
 
 
 def _tell(alembic: Alembic, written: NewRevisions | list[Script | None] | None) -> None:
-    if not written:
-        click.echo("No revision was written: process_revision_directives left none.")
+    skipped = isinstance(written, NewRevisions) and written.skipped
+
+    if not written and not skipped:
+        tell_lines(["No revision was written: process_revision_directives left none."])
         return
 
-    for script in written:
+    for script in written or ():
         if script is not None:
-            click.echo(_wrote(alembic, script))
+            _tell_wrote(alembic, script)
 
+    # A method that an app overrides may return a list.
     if not isinstance(written, NewRevisions):
         return
 
     if written.changes:
         several = len(alembic.databases) > 1
-        echo_lines(text.change_lines(written.changes, several=several))
+        tell_lines(text.change_lines(written.changes, several=several))
     elif written.tables is not None:
-        echo_lines(text.nothing_found(written.tables))
+        tell_lines(text.nothing_found(written.tables, skipped=written.skipped))
 
 
-def _wrote(alembic: Alembic, script: Script) -> str:
+def _tell_merged(alembic: Alembic, written: Script | None) -> None:
+    if written is None:
+        tell_lines([text.nothing_to_merge(alembic.heads())])
+    else:
+        _tell_wrote(alembic, written)
+
+
+def _tell_wrote(alembic: Alembic, script: Script) -> None:
     folder = alembic.script_directory.dir
-    return click.style(f"Wrote {display(script.path, folder)}", fg="green")
+    tell_lines([f"Wrote {display(script.path, folder)}"], fg="green")
+
+
+def _not_one(revision: str, found: t.Sequence[Script]) -> TargetError:
+    if not found:
+        return TargetError(
+            f"There is no revision at '{revision}'.",
+            target=revision,
+            hint="Run 'flask db log' to see all revisions.",
+        )
+
+    ids = [script.revision for script in found]
+    return TargetError(
+        f"'{revision}' is {len(ids)} revisions: {', '.join(ids)}.",
+        target=revision,
+        hint=f"Name one: flask db edit {ids[0]}.",
+    )

@@ -19,6 +19,20 @@ def describe(operations: ops.UpgradeOps, database: str) -> list[Change]:
     return [Change(database, _words(op)) for op in _flat(operations)]
 
 
+def summary(changes: t.Sequence[Change]) -> str | None:
+    """What to call a revision that was given no message.
+
+    :param changes: What it does.
+    :return: Such as ``add table todo and 2 more``, or ``None`` if it does nothing.
+    """
+    if not changes:
+        return None
+
+    # Two databases may have the same change.
+    first, *others = dict.fromkeys(change.text for change in changes)
+    return f"{first} and {len(others)} more" if others else first
+
+
 def dropped_tables(operations: ops.UpgradeOps) -> list[str]:
     """The tables that a revision would drop.
 

@@ -51,13 +51,45 @@ def new_id(alembic: Facade, taken: t.Collection[str]) -> str:
         tried.add(id_)
 
 
-def check_message(message: str) -> str:
+def free_id(alembic: Facade, chosen: str | None, taken: t.Collection[str]) -> str:
+    """The id of a new revision.
+
+    :param alembic: The extension.
+    :param chosen: The id that the user chose; ``None`` for a new one.
+    :param taken: The ids that exist.
+    :return: The id.
+    :raises TargetError: If the chosen one can't be an id, or is taken.
+    """
+    if chosen is None:
+        return new_id(alembic, taken)
+
+    if not is_id(chosen):
+        raise TargetError(
+            f"{chosen!r} can't be an id.",
+            target=str(chosen),
+            hint="An id is made of letters, digits, '_' and '.'.",
+        )
+
+    if chosen in taken:
+        raise TargetError(
+            f"There is a revision or branch '{chosen}' already.",
+            target=chosen,
+            hint="Choose another id.",
+        )
+
+    return chosen
+
+
+def check_message(message: str | None) -> str | None:
     """Check that a message can be written to a file and shown.
 
-    :param message: As the user gave it.
+    :param message: As the user gave it; ``None`` for none.
     :return: The same message.
     :raises TargetError: If it is empty, or no valid text.
     """
+    if message is None:
+        return None
+
     if not isinstance(message, str) or not message.strip():
         raise TargetError(
             "The message is empty.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from alembic.script import Script
@@ -9,6 +10,7 @@ from alembic.script import Script
 from ..arguments import as_strings
 from ..arguments import resolve
 from ..arguments import RevisionArgument
+from ..arguments import too_far
 from ..history import History
 from ..version_table import read_heads
 from .facade import alembic_errors
@@ -94,7 +96,7 @@ def log(
     """The revisions between two.
 
     :param alembic: The extension.
-    :param start: The oldest.
+    :param start: The oldest. A count is of steps down from the newest.
     :param end: The newest.
     :return: The revisions, newest first.
     """
@@ -102,7 +104,22 @@ def log(
     lower, upper = _targets(alembic, start), _targets(alembic, end)
 
     with alembic_errors(", ".join([*lower, *upper])):
+        if len(lower) == 1 and re.fullmatch(r"-\d+", lower[0]):
+            # Alembic counts from the head, wherever the range ends.
+            below = list(script.walk_revisions("base", _one(upper)))
+            return _last(below, abs(int(lower[0])), lower[0])
+
         return list(script.walk_revisions(_one(lower), _one(upper)))
+
+
+def _last(scripts: list[Script], count: int, target: str) -> list[Script]:
+    """The revisions from so many before the last one on. One more than there are is the
+    base.
+    """
+    if count > len(scripts):
+        raise too_far(target, up=False)
+
+    return scripts[: count + 1]
 
 
 def show(alembic: Facade, revisions: RevisionArgument) -> list[Script]:

@@ -1,4 +1,4 @@
-"""Write revision files: revision and merge."""
+"""Write a new revision, with what comparing the models to the databases finds."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from ..errors import EmptyMetadataError
 from ..errors import HistoryError
 from ..errors import OutOfDateError
 from ..history import History
-from ..option_values import config_error
+from ..reports import Change
 from ..reports import NewRevisions
 from ..scripts import ids_on_disk
 from ..scripts import RevisionIndex
 from ..scripts import writing
 from .describe import describe
 from .describe import dropped_tables
+from .describe import summary
 from .facade import alembic_errors
 from .facade import Facade
 from .facade import known_heads
@@ -32,27 +33,14 @@ from .placing import check_labels
 from .placing import check_message
 from .placing import find_folder
 from .placing import find_parents
+from .placing import free_id
 from .placing import Labels
-from .placing import new_id
-
-# What Alembic gives to every template.
-_TEMPLATE_NAMES: t.Final = frozenset(
-    {
-        "branch_labels",
-        "comma",
-        "config",
-        "create_date",
-        "depends_on",
-        "down_revision",
-        "message",
-        "up_revision",
-    }
-)
+from .template_args import template_args
 
 
 def revision(
     alembic: Facade,
-    message: str,
+    message: str | None,
     *,
     empty: bool,
     branch: str,
@@ -62,11 +50,13 @@ def revision(
     label: Labels,
     path: str | Path | None,
     allow_drops: bool,
+    rev_id: str | None,
+    skip_empty: bool,
 ) -> NewRevisions:
     """Write a new revision.
 
     :param alembic: The extension.
-    :param message: What it does.
+    :param message: What it does. Without one it tells what was found.
     :param empty: Whether to write no operations.
     :param branch: The independent branch that it is on.
     :param parent: What it revises.
@@ -75,6 +65,8 @@ def revision(
     :param label: Its labels.
     :param path: The folder that it goes to.
     :param allow_drops: Whether an empty metadata may drop all tables.
+    :param rev_id: Its id, instead of a new one.
+    :param skip_empty: Whether to write no file if nothing changed.
     :return: The new revisions.
     """
     script = alembic.script_directory
@@ -89,7 +81,7 @@ def revision(
         "splice": splice,
         "branch_label": labels,
         "version_path": find_folder(alembic, branch, path),
-        "rev_id": new_id(alembic, history.ids),
+        "rev_id": free_id(alembic, rev_id, {*history.ids, *history.labels}),
         "depends_on": depends or None,
     }
     work = _Comparison(alembic, arguments, empty=empty, allow_drops=allow_drops)
@@ -102,46 +94,13 @@ def revision(
     if not empty:
         result.tables = {name: alembic.databases[name].tables for name in work.names}
 
-    result += _write(alembic, work.context)
+    if skip_empty and not empty and work.found_nothing():
+        result.skipped = True
+        return result
+
+    work.name_by(result.changes)
+    result += _write(alembic, work.context, chosen=rev_id)
     return result
-
-
-def merge(
-    alembic: Facade,
-    revisions: RevisionArgument,
-    message: str | None,
-    label: Labels,
-) -> Script | None:
-    """Write a revision that joins several.
-
-    :param alembic: The extension.
-    :param revisions: What to join.
-    :param message: What to call it.
-    :param label: Its labels.
-    :return: The new revision, or ``None`` if there is nothing to join.
-    """
-    script = alembic.script_directory
-    history = History(script)
-    texts = [resolve(text, history) for text in as_strings(revisions)]
-    ids = [found.revision for text in texts for found in script.get_revisions(text)]
-    ids = list(dict.fromkeys(ids))
-
-    if len(ids) < 2:
-        return None
-
-    if message is None:
-        message = f"merge {', '.join(ids)}"
-
-    check_message(message)
-
-    with writing(script), alembic_errors(", ".join(ids)):
-        return script.generate_revision(
-            revid=new_id(alembic, ids_on_disk(script)),
-            message=message,
-            head=ids,
-            branch_labels=check_labels(label, history) or None,
-            **{**_template_args(alembic), "config": alembic.config},
-        )
 
 
 class _Comparison:
@@ -169,7 +128,7 @@ class _Comparison:
         )
         # Not in the options of a migration context: an empty revision has none.
         self.context.template_args = {
-            **_template_args(self.alembic),
+            **template_args(self.alembic),
             **self.context.template_args,
         }
 
@@ -196,7 +155,7 @@ class _Comparison:
 
         return []
 
-    def changes(self) -> tuple[t.Any, ...]:
+    def changes(self) -> tuple[Change, ...]:
         """What was found, in words."""
         if self.empty:
             return ()
@@ -207,6 +166,19 @@ class _Comparison:
             for name, ops in zip(self.names, script.upgrade_ops_list, strict=False)
             for change in describe(ops, name)
         )
+
+    def found_nothing(self) -> bool:
+        """Whether the revision would do nothing. That a hook left none is another
+        matter.
+        """
+        scripts = self.context.generated_revisions
+        found = [ops for script in scripts for ops in script.upgrade_ops_list]
+        return bool(scripts) and all(ops.is_empty() for ops in found)
+
+    def name_by(self, changes: t.Sequence[Change]) -> None:
+        """Let a revision without message tell what was found."""
+        for script in self.context.generated_revisions:
+            script.message = script.message or summary(changes)
 
     def _check_drops(self, name: str) -> None:
         # A hook may have emptied the list, or put other scripts in it.
@@ -229,17 +201,6 @@ class _Comparison:
             )
 
 
-def _template_args(alembic: Facade) -> dict[str, t.Any]:
-    """What the user gives to the template."""
-    given = alembic.settings.context.get("template_args") or {}
-
-    if not isinstance(given, t.Mapping) or not _TEMPLATE_NAMES.isdisjoint(given):
-        problem = "must be a dict, without Alembic's own names in it"
-        raise config_error("template_args", given, problem, section="ALEMBIC_CONTEXT")
-
-    return dict(given)
-
-
 def _check_at_head(alembic: Facade, name: str, heads: tuple[str, ...]) -> None:
     known_heads(alembic, name, heads)
     wanted = History(alembic.script_directory).effective_heads
@@ -255,7 +216,7 @@ def _check_at_head(alembic: Facade, name: str, heads: tuple[str, ...]) -> None:
 
 
 def _write(
-    alembic: Facade, context: autogenerate.RevisionContext
+    alembic: Facade, context: autogenerate.RevisionContext, *, chosen: str | None
 ) -> list[Script | None]:
     script = alembic.script_directory
     target = ", ".join(context.command_args["head"])
@@ -267,7 +228,7 @@ def _write(
 
         for generated in context.generated_revisions:
             if generated.rev_id in taken:
-                generated.rev_id = new_id(alembic, taken)
+                generated.rev_id = free_id(alembic, chosen, taken)
 
         return list(context.generate_scripts())
 

@@ -9,6 +9,7 @@ from ..reports import Change
 from ..reports import CheckReport
 from ..reports import DatabaseCheck
 from ..reports import MigrationReport
+from ..reports import VersionTable
 
 if t.TYPE_CHECKING:
     from alembic.script import Script
@@ -91,101 +92,6 @@ def joined(ids: t.Collection[str]) -> str:
     return ", ".join(sorted(ids)) or "base"
 
 
-def script_line(script: Script) -> str:
-    """One revision of the history.
-
-    :param script: The revision.
-    :return: A line.
-    """
-    parents = _parents(script)
-
-    if script.dependencies:
-        parents = f"{parents} ({_comma(script.dependencies)})"
-
-    labels = f" ({_comma(script.branch_labels)})" if script.branch_labels else ""
-    marks = "".join(f" ({mark})" for mark in _marks(script))
-    message = f", {' '.join(script.doc.split())}" if script.doc else ""
-    return f"{parents} -> {script.revision}{labels}{marks}{message}"
-
-
-def script_block(script: Script) -> str:
-    """All of one revision.
-
-    :param script: The revision.
-    :return: Several lines, and an empty one.
-    """
-    marks = "".join(f" ({mark})" for mark in _marks(script))
-    facts = {
-        "Rev": f"{script.revision}{marks}",
-        "Merges" if script.is_merge_point else "Parent": _parents(script),
-        "Also depends on": _comma(script.dependencies),
-        "Branches into": _comma(script.nextrev) if script.is_branch_point else "",
-        "Branch names": _comma(script.branch_labels),
-        "Path": script.path,
-    }
-    lines = [f"{name}: {fact}" for name, fact in facts.items() if fact]
-    text = [f"    {line}".rstrip() for line in script.longdoc.splitlines()]
-    return "\n".join([*lines, "", *text, ""])
-
-
-def _parents(script: Script) -> str:
-    return _comma(script.down_revision) or "<base>"
-
-
-def _marks(script: Script) -> t.Iterator[str]:
-    if script.is_head:
-        yield "head"
-
-    if script.is_branch_point:
-        yield "branchpoint"
-
-    if script.is_merge_point:
-        yield "mergepoint"
-
-
-def _comma(value: str | t.Collection[str] | None) -> str:
-    if isinstance(value, str):
-        return value
-
-    # The order of a set is another one in each process; of parents it means something.
-    items = sorted(value or ()) if isinstance(value, (set, frozenset)) else value or ()
-    return ", ".join(items)
-
-
-def current_lines(
-    databases: t.Mapping[str, tuple[Script, ...]], *, verbose: bool
-) -> list[str]:
-    """Where each database is.
-
-    :param databases: Name to revisions.
-    :param verbose: Whether to tell all of each revision.
-    :return: At least a line a database.
-    """
-    lines = []
-
-    for name, scripts in databases.items():
-        if not scripts:
-            lines.append(f"{name}: base, no revision is applied")
-
-        for script in scripts:
-            if verbose:
-                lines.append(f"{name}:\n{script_block(script)}")
-            else:
-                lines.append(f"{name}: {script_line(script)}")
-
-    return lines
-
-
-def script_text(script: Script, *, verbose: bool) -> str:
-    """One revision of the history.
-
-    :param script: The revision.
-    :param verbose: Whether to tell all of it.
-    :return: A line, or several.
-    """
-    return script_block(script) if verbose else script_line(script)
-
-
 def change_lines(changes: t.Iterable[Change], *, several: bool) -> list[str]:
     """What differs between models and database.
 
@@ -214,14 +120,30 @@ def nothing_to_merge(heads: t.Sequence[Script]) -> str:
     return "Nothing to merge: that is one head."
 
 
-def nothing_found(tables: t.Mapping[str, int]) -> list[str]:
+def version_table_lines(tables: t.Iterable[VersionTable]) -> list[str]:
+    """Which version tables were made.
+
+    :param tables: One a database.
+    :return: A line a database.
+    """
+    return [
+        f"{item.database}: made the table {item.table}."
+        if item.created
+        else f"{item.database}: the table {item.table} exists already."
+        for item in tables
+    ]
+
+
+def nothing_found(tables: t.Mapping[str, int], *, skipped: bool) -> list[str]:
     """Why autogenerate may have found nothing.
 
     :param tables: Number of tables in the metadata of each database.
+    :param skipped: Whether no revision was written.
     :return: Lines.
     """
     what = "database" if len(tables) == 1 else "databases"
-    lines = [f"Nothing changed: the models match the {what}. The revision is empty."]
+    then = "No revision was written." if skipped else "The revision is empty."
+    lines = [f"Nothing changed: the models match the {what}. {then}"]
     lines += [no_tables(name) for name, count in tables.items() if not count]
     return lines
 

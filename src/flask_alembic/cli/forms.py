@@ -1,0 +1,123 @@
+"""The forms of an answer: lines for people, ids or JSON for machines."""
+
+from __future__ import annotations
+
+import typing as t
+
+import click
+
+from ..operations.revision_info import databases_at
+from ..operations.revision_info import revision_info
+from ..render import json
+from ..render import revisions
+
+if t.TYPE_CHECKING:
+    from alembic.script import Script
+
+    from ..extension import Alembic
+
+F = t.TypeVar("F", bound=t.Callable[..., t.Any])
+
+Form = t.Literal["ids", "json"] | None
+ByDatabase = t.Mapping[str, tuple["Script", ...]]
+
+
+def json_form(command: F) -> F:
+    """The option ``--json`` of a command that answers. It is the parameter ``form``.
+
+    :param command: The command's function.
+    :return: The same, with the option.
+    """
+    option = click.option("--json", "form", flag_value="json", help="Answer in JSON.")
+    return option(command)
+
+
+def machine_forms(command: F) -> F:
+    """The options ``--ids`` and ``--json``, of which the last one counts.
+
+    :param command: The command's function.
+    :return: The same, with the options.
+    """
+    option = click.option(
+        "--ids", "form", flag_value="ids", help="Answer with the ids only, one a line."
+    )
+    return option(json_form(command))
+
+
+def echo_revisions(
+    alembic: Alembic,
+    scripts: t.Iterable[Script],
+    form: Form,
+    *,
+    verbose: bool,
+    current: ByDatabase | None = None,
+) -> None:
+    """Print some revisions.
+
+    :param alembic: The extension.
+    :param scripts: The revisions.
+    :param form: How.
+    :param verbose: Whether to tell people all of each revision.
+    :param current: Where each database is, if that is to be told too.
+    """
+    if form == "ids":
+        echo_ids(scripts)
+    elif form == "json":
+        _echo_json(alembic, scripts, current)
+    else:
+        _echo_lines(alembic, scripts, current, verbose=verbose)
+
+
+def echo_ids(scripts: t.Iterable[Script]) -> None:
+    """Print ids, each once.
+
+    :param scripts: The revisions.
+    """
+    for revision in dict.fromkeys(script.revision for script in scripts):
+        click.echo(revision)
+
+
+def echo_current_json(alembic: Alembic, current: ByDatabase) -> None:
+    """Print where each database is.
+
+    :param alembic: The extension.
+    :param current: Name to revisions.
+    """
+    folder, at = alembic.script_directory.dir, databases_at(current)
+    click.echo(
+        json.current_json(
+            {
+                name: [revision_info(s, folder, at[s.revision]) for s in scripts]
+                for name, scripts in current.items()
+            }
+        )
+    )
+
+
+def _echo_json(
+    alembic: Alembic, scripts: t.Iterable[Script], current: ByDatabase | None
+) -> None:
+    folder, at = alembic.script_directory.dir, databases_at(current or {})
+    asked = current is not None
+    click.echo(
+        json.revisions_json(
+            revision_info(s, folder, at.get(s.revision, ()) if asked else None)
+            for s in scripts
+        )
+    )
+
+
+def _echo_lines(
+    alembic: Alembic,
+    scripts: t.Iterable[Script],
+    current: ByDatabase | None,
+    *,
+    verbose: bool,
+) -> None:
+    at = databases_at(current or {})
+    several = len(alembic.databases) > 1 if at else False
+
+    for script in scripts:
+        names = at.get(script.revision)
+        told = names if several or names is None else ()
+        click.echo(revisions.script_text(script, verbose=verbose, databases=told))

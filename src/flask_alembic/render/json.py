@@ -1,0 +1,56 @@
+"""Reports as JSON for machines. Keys stay as they are: scripts rely on them."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import asdict
+
+from ..reports import CheckReport
+from ..reports import RevisionInfo
+
+
+def revisions_json(revisions: t.Iterable[RevisionInfo]) -> str:
+    """Some revisions.
+
+    :param revisions: The revisions.
+    :return: A document.
+    """
+    return _document({"revisions": [asdict(info) for info in revisions]})
+
+
+def current_json(databases: t.Mapping[str, t.Iterable[RevisionInfo]]) -> str:
+    """Where each database is.
+
+    :param databases: Name to revisions.
+    :return: A document.
+    """
+    found = [
+        {"name": name, "revisions": [asdict(info) for info in revisions]}
+        for name, revisions in databases.items()
+    ]
+    return _document({"databases": found})
+
+
+def check_json(report: CheckReport) -> str:
+    """What a check found.
+
+    :param report: The report.
+    :return: A document.
+    """
+    found = [
+        {
+            "name": database.database,
+            "current": database.current,
+            "heads": database.heads,
+            "ok": database.ok,
+            "changes": [change.text for change in database.changes],
+        }
+        for database in report.databases
+    ]
+    return _document({"ok": report.ok, "databases": found})
+
+
+def _document(content: t.Any) -> str:
+    # ASCII, so that it can be written in any locale.
+    return json.dumps(content, indent=2)
