@@ -23,6 +23,7 @@ from conftest import tables
 from flask_alembic import Alembic
 
 COMMANDS: t.Final = (
+    "adopt",
     "branches",
     "check",
     "current",
@@ -37,10 +38,11 @@ COMMANDS: t.Final = (
     "upgrade",
 )
 OPTIONS: dict[str, set[str]] = {
+    "adopt": {"--yes"},
     "branches": {"-v", "--verbose"},
     "check": set(),
-    "current": {"--check-heads", "-v", "--verbose"},
-    "downgrade": set(),
+    "current": {"--check-heads", "--skip-missing", "-v", "--verbose"},
+    "downgrade": {"--skip-missing"},
     "heads": {"--resolve-dependencies", "-v", "--verbose"},
     "log": {"--start", "--end", "-v", "--verbose"},
     "merge": {"-m", "--message", "-l", "--label"},
@@ -149,6 +151,7 @@ def test_group_help(shell: Shell) -> None:
         "  --help  Show this message and exit.",
         "",
         "Commands:",
+        "  adopt      Look at what another tool left, and say what to do.",
         "  branches   Show the revisions that more than one other revises.",
         "  check      Check that the databases match the models.",
         "  current    Show the revision that each database is at.",

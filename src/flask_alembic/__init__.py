@@ -6,13 +6,19 @@ import importlib
 import typing as t
 
 from .extension import Alembic
+from .reports import AdoptedDatabase
+from .reports import AdoptedFolder
+from .reports import AdoptReport
 from .reports import AppliedStep
 from .reports import Change
 from .reports import CheckReport
+from .reports import CurrentRevisions
+from .reports import Customised
 from .reports import DatabaseCheck
 from .reports import Differences
 from .reports import MigrationReport
 from .reports import NewRevisions
+from .reports import Verification
 
 if t.TYPE_CHECKING:
     from .errors import AppContextError
@@ -26,11 +32,15 @@ if t.TYPE_CHECKING:
     from .errors import OutOfDateError
     from .errors import PartialCommitError
     from .errors import RevisionFileError
+    from .errors import SchemaMismatchError
     from .errors import TargetError
     from .errors import TemplateError
     from .errors import UnknownRevisionError
 
 __all__ = [
+    "AdoptReport",
+    "AdoptedDatabase",
+    "AdoptedFolder",
     "Alembic",
     "AppContextError",
     "AppliedStep",
@@ -38,6 +48,8 @@ __all__ = [
     "CheckReport",
     "ConfigurationError",
     "ConnectionFailed",
+    "CurrentRevisions",
+    "Customised",
     "DatabaseCheck",
     "Differences",
     "EmptyMetadataError",
@@ -50,9 +62,11 @@ __all__ = [
     "OutOfDateError",
     "PartialCommitError",
     "RevisionFileError",
+    "SchemaMismatchError",
     "TargetError",
     "TemplateError",
     "UnknownRevisionError",
+    "Verification",
 ]
 
 

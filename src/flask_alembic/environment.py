@@ -161,13 +161,17 @@ class Environment:
         self,
         steps: t.Sequence[AppliedStep],
         databases: t.Mapping[str, tuple[str, ...]],
+        skipped: t.Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         """Add a run to the report, which tells of all tries of one method.
 
         :param steps: What was applied.
         :param databases: Where the databases stand.
+        :param skipped: The ids that no file has.
         """
-        self.report = MigrationReport((*self.report.steps, *steps), dict(databases))
+        self.report = MigrationReport(
+            (*self.report.steps, *steps), dict(databases), dict(skipped or {})
+        )
 
     def close(self, *, commit: bool) -> None:
         """Give all connections back.

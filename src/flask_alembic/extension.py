@@ -20,7 +20,9 @@ from .databases import find_databases
 from .databases import identifier
 from .databases import read_engines
 from .databases import read_metadatas
+from .reports import AdoptReport
 from .reports import CheckReport
+from .reports import CurrentRevisions
 from .reports import Differences
 from .reports import MigrationReport
 from .reports import NewRevisions
@@ -261,23 +263,30 @@ class Alembic:
 
     # Look
 
-    def current(self) -> tuple[Script, ...]:
+    def current(self, *, skip_missing: bool = False) -> tuple[Script, ...]:
         """The revisions that the databases are at.
 
+        :param skip_missing: Whether to leave out ids that no file has. Otherwise they
+            are an error.
         :return: The revisions of all databases, each once.
+
+        .. versionchanged:: 4.0
+            Added ``skip_missing``.
         """
         with self._lent():
-            return operations.read.current(self)
+            return operations.read.current(self, skip_missing)
 
-    def current_by_database(self) -> dict[str, tuple[Script, ...]]:
+    def current_by_database(self, *, skip_missing: bool = False) -> CurrentRevisions:
         """The revisions that each database is at.
 
-        :return: Name to revisions.
+        :param skip_missing: Whether to leave out ids that no file has: they are in the
+            attribute ``unknown``. Otherwise they are an error.
+        :return: A dict of name to revisions.
 
         .. versionadded:: 4.0
         """
         with self._lent():
-            return operations.read.current_by_database(self)
+            return operations.read.current_by_database(self, skip_missing)
 
     def needs_upgrade(self) -> bool:
         """Whether :meth:`upgrade` has something to do.
@@ -366,33 +375,85 @@ class Alembic:
 
     # Run
 
-    def upgrade(self, target: RevisionArgument = "heads") -> MigrationReport:
+    def upgrade(
+        self, target: RevisionArgument = "heads", *, skip_missing: bool = False
+    ) -> MigrationReport:
         """Run revisions up to a target, on all databases.
 
         :param target: An id, a part of one, a revision, ``"head"``, ``"heads"``,
             ``"label@head"``, or a count of steps: ``2``, ``"+2"``.
+        :param skip_missing: Whether to leave ids alone that no file has. Otherwise
+            they are an error.
         :return: What was applied.
         :raises MigrationFailed: If a revision raises. It says what was applied before.
+        :raises UnknownRevisionError: If no file has the id that a database is at; with
+            ``skip_missing``, if a revision may have been applied before that.
         """
-        return self._report(operations.upgrade.upgrade, target)
+        return self._report(
+            operations.upgrade.upgrade, target, skip_missing=skip_missing
+        )
 
-    def downgrade(self, target: RevisionArgument = -1) -> MigrationReport:
+    def downgrade(
+        self, target: RevisionArgument = -1, *, skip_missing: bool = False
+    ) -> MigrationReport:
         """Run revisions back down to a target, on all databases.
 
         :param target: An id, a part of one, a revision, ``"base"``, or a count of
             steps: ``-1``, ``"label@-1"``.
+        :param skip_missing: Whether to leave ids alone that no file has. Otherwise
+            they are an error.
         :return: What was applied.
         :raises MigrationFailed: If a revision raises. It says what was applied before.
         """
-        return self._report(operations.upgrade.downgrade, target)
+        return self._report(
+            operations.upgrade.downgrade, target, skip_missing=skip_missing
+        )
 
-    def stamp(self, target: RevisionArgument = "heads") -> MigrationReport:
+    def stamp(
+        self,
+        target: RevisionArgument = "heads",
+        *,
+        purge: bool = False,
+        verify: bool = False,
+        skip_missing: bool = False,
+    ) -> MigrationReport:
         """Let the databases be at a revision, without running anything.
 
         :param target: Ids, revisions, ``"heads"``, ``"base"``.
+        :param purge: Whether to empty the version tables first, whatever is in them.
+        :param verify: Whether to do so only if the schema is that of the target: the
+            models are compared to each database, after the revisions above the target
+            were tried there and rolled back. Where DDL can't be rolled back, only the
+            heads can be verified.
+        :param skip_missing: Whether to leave ids alone that no file has. Otherwise
+            they are an error.
         :return: What was written.
+        :raises SchemaMismatchError: If the schema is another one. Nothing is stamped.
+
+        .. versionchanged:: 4.0
+            Added ``purge``, ``verify`` and ``skip_missing``.
         """
-        return self._report(operations.stamp.stamp, target)
+        return self._report(
+            operations.stamp.stamp,
+            target,
+            purge=purge,
+            verify=verify,
+            skip_missing=skip_missing,
+        )
+
+    def adopt(self, *, apply: bool = False) -> AdoptReport:
+        """Look at a migrations folder and databases that were made by another tool, or
+        without one.
+
+        :param apply: Whether to stamp each database that has tables, is at no revision
+            and matches the models. Nothing else is ever changed.
+        :return: What was found: who made the folder, where each database is, and what
+            will be different. What ``env.py`` says is read, not run.
+
+        .. versionadded:: 4.0
+        """
+        with self._lent():
+            return operations.adopt.adopt(self, apply=apply)
 
     def run_migrations(self, fn: Work, **kwargs: t.Any) -> MigrationReport:
         """Run what a function says, on all databases. :meth:`upgrade`,
@@ -415,7 +476,7 @@ class Alembic:
         with environment.running():
             report = run(self.migration_contexts, fn, kwargs)
 
-        environment.add_report(report.steps, report.databases)
+        environment.add_report(report.steps, report.databases, report.skipped)
         return report
 
     # Write
@@ -501,7 +562,10 @@ class Alembic:
     # Inside
 
     def _report(
-        self, verb: t.Callable[[Alembic, t.Any], None], target: RevisionArgument
+        self,
+        verb: t.Callable[..., None],
+        target: RevisionArgument,
+        **options: t.Any,
     ) -> MigrationReport:
         environment = self._environment()
         environment.report = MigrationReport()
@@ -509,7 +573,7 @@ class Alembic:
         # An overridden run_migrations() need not return what super() returned, so the
         # report is left on the environment.
         with environment.lent():
-            verb(self, target)
+            verb(self, target, **options)
 
         return environment.report
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import typing as t
 
+from .alembic_internals import PurgeStep
 from .reports import Direction
 
 if t.TYPE_CHECKING:
@@ -53,6 +54,15 @@ def step_direction(step: MigrationStep) -> Direction:
         return "stamp"
 
     return "upgrade" if step.is_upgrade else "downgrade"
+
+
+def step_removed(step: MigrationStep) -> tuple[str, ...]:
+    """What a purge takes out of the version table.
+
+    :param step: The step.
+    :return: The ids that are not written again.
+    """
+    return step.removed if isinstance(step, PurgeStep) else ()
 
 
 def call_step(

@@ -20,6 +20,11 @@ verbose_log: _Option[t.Any] = click.option(
 verbose_revisions: _Option[t.Any] = click.option(
     "-v", "--verbose", is_flag=True, help="Show all of each revision."
 )
+skip_missing: _Option[t.Any] = click.option(
+    "--skip-missing",
+    is_flag=True,
+    help="Leave revisions alone that the database has and no file.",
+)
 
 
 class NegativeNumbers(click.Command):

@@ -6,9 +6,11 @@ import typing as t
 
 import click
 
+from ..render import stamp as stamp_text
 from ..render import text
 from .options import alembic_log
 from .options import echo_lines
+from .options import skip_missing
 from .options import verbose_log
 from .options import verbose_revisions
 
@@ -52,14 +54,22 @@ def check(ctx: click.Context, alembic: Alembic, verbose: bool) -> None:
 @click.option(
     "--check-heads", is_flag=True, help="Exit with 1 if a database is not at head."
 )
+@skip_missing
 @verbose_revisions
 @click.pass_obj
 @click.pass_context
 def current(
-    ctx: click.Context, alembic: Alembic, check_heads: bool, verbose: bool
+    ctx: click.Context,
+    alembic: Alembic,
+    check_heads: bool,
+    skip_missing: bool,
+    verbose: bool,
 ) -> None:
     """Show the revision that each database is at."""
-    echo_lines(text.current_lines(alembic.current_by_database(), verbose=verbose))
+    found = alembic.current_by_database(skip_missing=skip_missing)
+    known = {n: s for n, s in found.items() if s or n not in found.unknown}
+    echo_lines(text.current_lines(known, verbose=verbose))
+    echo_lines(stamp_text.unknown_lines(found.unknown))
 
     if check_heads and alembic.needs_upgrade():
         click.echo("A database is not at head. Run 'flask db upgrade'.", err=True)

@@ -8,13 +8,16 @@ import importlib
 import typing as t
 
 if t.TYPE_CHECKING:
+    from . import adopt as adopt
     from . import compare as compare
     from . import read as read
     from . import revision as revision
     from . import stamp as stamp
     from . import upgrade as upgrade
 
-_VERBS: t.Final = frozenset({"compare", "read", "revision", "stamp", "upgrade"})
+_VERBS: t.Final = frozenset(
+    {"adopt", "compare", "read", "revision", "stamp", "upgrade"}
+)
 
 
 def __getattr__(name: str) -> t.Any:
