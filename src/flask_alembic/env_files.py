@@ -8,6 +8,7 @@ import ast
 import configparser
 import tomllib
 import typing as t
+import warnings
 from dataclasses import dataclass
 
 from .reports import Customised
@@ -77,7 +78,8 @@ def read_env(source: str) -> EnvFile:
     :return: What is in it. What the tools' own templates have is left out.
     """
     try:
-        tree = ast.parse(source)
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(source)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         return EnvFile(problem=f"line {line}: {getattr(error, 'msg', error)}")

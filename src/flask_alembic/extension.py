@@ -423,8 +423,8 @@ class Alembic:
         :param purge: Whether to empty the version tables first, whatever is in them.
         :param verify: Whether to do so only if the schema is that of the target: the
             models are compared to each database, after the revisions above the target
-            were tried there and rolled back. Where DDL can't be rolled back, only the
-            heads can be verified.
+            were tried there and rolled back. What those do outside of the database
+            stays. Where DDL can't be rolled back, only the heads can be verified.
         :param skip_missing: Whether to leave ids alone that no file has. Otherwise
             they are an error.
         :return: What was written.
