@@ -494,6 +494,23 @@ def test_verify_what_commits(url: str, apps: Apps, db: Cli, code: str) -> None:
     assert columns(url) == ["id"]
 
 
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
+def test_verify_what_commits_elsewhere(url: str, apps: Apps) -> None:
+    """Nor can it commit on a connection of its own."""
+    app, alembic = apps.plain(url)
+    code = (
+        "with op.get_bind().engine.begin() as connection:\n"
+        "    connection.execute(sa.text('CREATE TABLE behind (id INTEGER)'))"
+    )
+    line(app, second=f"{ADD}\n{code}")
+    create_first(url)
+
+    with app.app_context(), pytest.raises(FlaskAlembicError, match="commits or rolls"):
+        alembic.stamp("r1", verify=True)
+
+    assert tables(url) == {"todo"}
+
+
 @rolls_back
 def test_verify_twice_in_a_context(url: str, apps: Apps) -> None:
     """After a failure the same app context goes on as if nothing had been tried."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import typing as t
 from contextlib import contextmanager
 from contextlib import ExitStack
@@ -29,8 +30,9 @@ class Trial:
         self.connection = connection
         self.check: t.Callable[[], None] = lambda: None
         """Lets checks fail that are put off to the commit."""
-        self.refused = False
+        self.refused: bool = False
         """Whether something wanted to end the transaction."""
+        self._thread = threading.get_ident()
 
     def was_left(self) -> bool:
         """Whether something ended the transaction, or wanted to.
@@ -39,28 +41,31 @@ class Trial:
         """
         return self.refused
 
-    def refuse(self, connection: sa.Connection) -> t.NoReturn:
+    def refuse(self, connection: sa.Connection) -> None:
         """Refuse to commit or roll back, for SQLAlchemy's events.
 
-        :param connection: The connection.
-        :raises FlaskAlembicError: Always.
+        :param connection: The connection. Those of other threads are none of ours.
+        :raises FlaskAlembicError: In this thread.
         """
-        self.refused = True
-        raise FlaskAlembicError("This is tried, and can't be committed.")
+        if threading.get_ident() == self._thread:
+            self.refused = True
+            raise FlaskAlembicError("This is tried, and can't be committed.")
 
     @contextmanager
     def guarded(self) -> t.Iterator[None]:
-        """Refuse whatever ends the transaction, for a while."""
-        names = ("commit", "rollback")
+        """Refuse whatever ends the transaction, for a while, and what a revision would
+        commit on another connection of the same engine.
+        """
+        targets = ((self.connection.engine, "commit"), (self.connection, "rollback"))
 
-        for name in names:
-            event.listen(self.connection, name, self.refuse)
+        for target, name in targets:
+            event.listen(target, name, self.refuse)
 
         try:
             yield
         finally:
-            for name in names:
-                event.remove(self.connection, name, self.refuse)
+            for target, name in targets:
+                event.remove(target, name, self.refuse)
 
 
 class _PostgreSQLTrial(Trial):
@@ -87,7 +92,7 @@ class _PostgreSQLTrial(Trial):
             name = self.connection.exec_driver_sql(
                 f"SELECT to_regclass('pg_temp.{_GUARD}')"
             ).scalar()
-        except sa.exc.DBAPIError:
+        except sa.exc.SQLAlchemyError:
             # An error before this one; the transaction is still there.
             return False
 
