@@ -42,6 +42,7 @@ ON_CLASSES: t.Final = {
     "_downgrade_revs": ScriptDirectory,
     "_ensure_version_table": MigrationContext,
     "_generate_template": ScriptDirectory,
+    "_insert_version": HeadMaintainer,
     "_install_proxy": Operations,
     "_list_py_dir": Script,
     "_load_revisions": ScriptDirectory,
@@ -247,6 +248,24 @@ def test_steps(context: MigrationContext, script: ScriptDirectory) -> None:
     assert stamp.to_revisions_no_deps == ("0003",)
     maintainer.update_to_step(t.cast(t.Any, stamp))
     assert context.get_current_heads() == ("0003",)
+
+
+def test_purge_step(script: ScriptDirectory, context: MigrationContext) -> None:
+    """A version table can be written anew, whatever is in it."""
+    alembic_internals.ensure_version_table(context)
+    maintainer = alembic_internals.head_maintainer(context, ["0001"], ["gone"])
+    step = alembic_internals.PurgeStep(script, ["0002"], ["0001", "gone"])
+    assert step.removed == ("0001", "gone")
+    assert step.info.source_revision_ids == ("0001",)
+    maintainer.update_to_step(step)
+    assert list(maintainer.rows) == ["0002"]
+    assert context.get_current_heads() == ("0002",)
+
+    step = alembic_internals.PurgeStep(script, ["0003"], ["0002", "gone"], ["gone"])
+    maintainer.update_to_step(step)
+    assert step.removed == ("0002",)
+    assert (maintainer.heads, maintainer.skipped) == ({"0003"}, ("gone",))
+    assert list(maintainer.rows) == ["0003", "gone"]
 
 
 def test_steps_from_several_heads(script: ScriptDirectory) -> None:

@@ -1624,8 +1624,9 @@ VERSION_TABLE: t.Final = (
 GONE: t.Final = (
     "Error: The database 'default' is at revision 'gone1', which no file in"
     " TMP/app1/migrations has.\n"
-    "Hint: Was its file deleted, or is the database ahead of this code? Restore the"
-    " file, or deploy the newer code.\n"
+    "Hint: Restore the file, or deploy the newer code. If it is lost, 'flask db stamp"
+    " --purge' with the revision that the tables match. To leave it alone, add"
+    " --skip-missing to upgrade, downgrade, stamp or current.\n"
 )
 BOTH: t.Final = (
     "Error: The database 'default' is at r1 and at r2, but r2 comes after r1.\n"

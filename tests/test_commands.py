@@ -25,6 +25,7 @@ from flask_alembic import VersionTable
 from servers import Databases
 
 COMMANDS: t.Final = (
+    "adopt",
     "branches",
     "check",
     "current",
@@ -75,10 +76,19 @@ NEW_REVISION_OPTIONS: t.Final = {
     "--rev-id",
 }
 OPTIONS: dict[str, set[str]] = {
+    "adopt": {"--yes", "--database"},
     "branches": {"--ids", "--json", "-v", "--verbose"},
     "check": {"--json"},
-    "current": {"-c", "--check-heads", "--ids", "--json", "-v", "--verbose"},
-    "downgrade": set(),
+    "current": {
+        "-c",
+        "--check-heads",
+        "--skip-missing",
+        "--ids",
+        "--json",
+        "-v",
+        "--verbose",
+    },
+    "downgrade": {"--skip-missing"},
     "edit": set(),
     "ensure-version": {"--database"},
     "heads": {"--resolve-dependencies", "--ids", "--json", "-v", "--verbose"},
@@ -99,8 +109,8 @@ OPTIONS: dict[str, set[str]] = {
     "mkdir": set(),
     "revision": NEW_REVISION_OPTIONS | {"--empty", "--autogenerate", "--skip-empty"},
     "show": set(),
-    "stamp": set(),
-    "upgrade": set(),
+    "stamp": {"--purge", "--verify", "--skip-missing"},
+    "upgrade": {"--skip-missing"},
 }
 
 
@@ -193,6 +203,7 @@ def test_group_help(shell: Shell) -> None:
         "  --help                Show this message and exit.",
         "",
         "Commands:",
+        "  adopt           Look at what another tool left, and say what to do.",
         "  branches        Show the revisions that more than one other revises.",
         "  check           Check that the databases match the models.",
         "  current         Show the revision that each database is at.",

@@ -20,6 +20,7 @@ from flask_alembic import MultipleHeadsError
 from flask_alembic import TargetError
 from flask_alembic import UnknownRevisionError
 from flask_alembic.arguments import as_strings
+from flask_alembic.arguments import number_as_id
 from flask_alembic.arguments import resolve
 from flask_alembic.errors import FlaskAlembicError
 
@@ -64,9 +65,8 @@ def timestamps(apps: Apps, sqlite_url: str) -> tuple[Flask, Alembic]:
 
 
 def simple_ids() -> st.SearchStrategy[str]:
-    return st.from_regex(r"[a-z0-9_]{1,6}", fullmatch=True).filter(
-        lambda text: text not in {"base", "head", "heads"}
-    )
+    texts = st.from_regex(r"[a-z0-9_]{1,6}|[0-9]{4,6}[a-z]?", fullmatch=True)
+    return texts.filter(lambda text: text not in {"base", "head", "heads"})
 
 
 known = st.lists(simple_ids(), unique=True, max_size=8).map(KnownRevisions)
@@ -456,6 +456,28 @@ def test_number(history: KnownRevisions, number: int, sign: str) -> None:
             assert found == f"{sign}{text}"
         else:
             assert [found] == matches
+
+
+@relaxed
+@given(known, st.data(), st.sampled_from(["+", "-"]))
+def test_number_that_is_a_part(
+    history: KnownRevisions, data: st.DataObject, sign: str
+) -> None:
+    """What a number is taken for is told exactly where it is neither an id nor a count
+    of steps.
+    """
+    parts = [id_[:length] for id_ in history.ids for length in range(4, len(id_))]
+    text = data.draw(st.sampled_from([*parts, "0", "7", "2000", "a"]))
+
+    try:
+        found = resolve(text, history, sign=sign)
+    except UnknownRevisionError:
+        return
+
+    told = number_as_id(text, history, sign=sign)
+    is_part = text.isdecimal() and found in history.ids and found != text
+    assert told == (found if is_part else None)
+    assert told is None or int(text) > len(history.ids)
 
 
 @relaxed

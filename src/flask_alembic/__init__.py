@@ -5,10 +5,16 @@ from __future__ import annotations
 import importlib
 import typing as t
 
+from .adopt_reports import AdoptedDatabase
+from .adopt_reports import AdoptedFolder
+from .adopt_reports import AdoptReport
+from .adopt_reports import Customised
+from .adopt_reports import Verification
 from .extension import Alembic
 from .reports import AppliedStep
 from .reports import Change
 from .reports import CheckReport
+from .reports import CurrentRevisions
 from .reports import DatabaseCheck
 from .reports import Differences
 from .reports import InitReport
@@ -29,11 +35,15 @@ if t.TYPE_CHECKING:
     from .errors import OutOfDateError
     from .errors import PartialCommitError
     from .errors import RevisionFileError
+    from .errors import SchemaMismatchError
     from .errors import TargetError
     from .errors import TemplateError
     from .errors import UnknownRevisionError
 
 __all__ = [
+    "AdoptReport",
+    "AdoptedDatabase",
+    "AdoptedFolder",
     "Alembic",
     "AppContextError",
     "AppliedStep",
@@ -41,6 +51,8 @@ __all__ = [
     "CheckReport",
     "ConfigurationError",
     "ConnectionFailed",
+    "CurrentRevisions",
+    "Customised",
     "DatabaseCheck",
     "Differences",
     "EmptyMetadataError",
@@ -54,11 +66,13 @@ __all__ = [
     "OutOfDateError",
     "PartialCommitError",
     "RevisionFileError",
+    "SchemaMismatchError",
     "TargetError",
     "Template",
     "TemplateError",
     "UnknownRevisionError",
     "VersionTable",
+    "Verification",
 ]
 
 

@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.runtime.migration import MigrationContext
+    from alembic.runtime.migration import RevisionStep
 
 
 class LogicalTransaction(t.Protocol):
@@ -77,16 +78,87 @@ def version_column(context: MigrationContext) -> sa.Column[str]:
     return context._version.c.version_num
 
 
-def head_maintainer(
-    context: MigrationContext, heads: t.Collection[str]
-) -> HeadMaintainer:
+class PurgeStep(StampStep):
+    """A stamp that empties the version table, whatever is in it, and writes it anew. It
+    is for a table that Alembic's own steps can't lead away from.
+
+    :param script: The revisions.
+    :param ids: The ids to stand at.
+    :param heads: The ids in the table.
+    :param kept: Those of them that no file has and that are written again.
+    """
+
+    def __init__(
+        self,
+        script: ScriptDirectory,
+        ids: t.Iterable[str],
+        heads: t.Iterable[str],
+        kept: t.Iterable[str] = (),
+    ) -> None:
+        # Callbacks of the user's may ask for the revisions of these.
+        files = {found.revision for found in script.walk_revisions()}
+        known = tuple(id_ for id_ in heads if id_ in files)
+        super().__init__(known, tuple(ids), True, True, script.revision_map)
+        self.kept: tuple[str, ...] = tuple(kept)
+        self.removed: tuple[str, ...] = tuple(
+            sorted(set(heads) - {*self.to_revisions, *self.kept})
+        )
+
+
+class Maintainer(HeadMaintainer):
     """What writes the version table when a step was applied.
 
     :param context: The context to write to.
-    :param heads: The ids that are in the table now.
+    :param heads: The ids in the table that a file has; they follow the steps.
+    :param skipped: The other ids in it, which are left alone. Alembic can't place them.
+    """
+
+    def __init__(
+        self,
+        context: MigrationContext,
+        heads: t.Collection[str],
+        skipped: t.Collection[str] = (),
+    ) -> None:
+        super().__init__(context, heads)
+        self.skipped: tuple[str, ...] = tuple(skipped)
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """All ids that are in the table."""
+        return tuple(sorted({*self.heads, *self.skipped}))
+
+    def update_to_step(self, step: RevisionStep | StampStep) -> None:
+        """Write what a step leads to.
+
+        :param step: The step that was applied.
+        """
+        if not isinstance(step, PurgeStep):
+            super().update_to_step(step)
+            return
+
+        self.context.execute(self.context._version.delete())
+        self.heads.clear()
+
+        for id_ in (*step.to_revisions, *step.kept):
+            self._insert_version(id_)
+
+        self.heads -= {*step.kept}
+        self.skipped = step.kept
+
+
+def head_maintainer(
+    context: MigrationContext,
+    heads: t.Collection[str],
+    skipped: t.Collection[str] = (),
+) -> Maintainer:
+    """What writes the version table when a step was applied.
+
+    :param context: The context to write to.
+    :param heads: The ids that are in the table now, and that a file has.
+    :param skipped: The other ids in it.
     :return: The maintainer; its ``heads`` follow the steps.
     """
-    return HeadMaintainer(context, heads)
+    return Maintainer(context, heads, skipped)
 
 
 def upgrade_steps(
@@ -132,24 +204,6 @@ def stamp_steps(
     :return: The steps.
     """
     return t.cast("list[MigrationStep]", script._stamp_revs(tuple(target), heads))
-
-
-def overwrite_steps(
-    script: ScriptDirectory, target: list[str], heads: tuple[str, ...]
-) -> list[MigrationStep]:
-    """The steps that empty the version table and write it anew, for one that holds a
-    revision and one that comes before: Alembic's own steps leave that as it is.
-
-    :param script: The revisions.
-    :param target: The ids to stand at, or ``base``, ``heads``.
-    :param heads: Where the database stands.
-    :return: The steps.
-    """
-    revision_map = script.revision_map
-    wanted = [found.revision for found in script.get_revisions(tuple(target)) if found]
-    gone = [StampStep(h, None, False, True, revision_map) for h in heads]
-    new = [StampStep((), id_, True, True, revision_map) for id_ in wanted]
-    return [*gone, *new]
 
 
 @contextmanager

@@ -101,6 +101,24 @@ def resolve(text: str, history: History, *, sign: str = "") -> str:
     return _prefix(text, history, text)
 
 
+def number_as_id(text: str, history: History, *, sign: str) -> str | None:
+    """The id that a number is the beginning of, where it counts no steps.
+
+    :param text: One argument.
+    :param history: The revisions.
+    :param sign: ``+`` if a bare number counts up, ``-`` if it counts down.
+    :return: The id, or ``None`` if the argument is something else.
+    :raises TargetError: If :func:`resolve` raises it.
+    """
+    text = text.strip()
+
+    if not text.isdecimal():
+        return None
+
+    found = resolve(text, history, sign=sign)
+    return found if found not in (text, f"{sign}{int(text)}") else None
+
+
 def beyond(text: str, *, up: bool, error: Exception) -> TargetError:
     """The error for an argument that Alembic can't follow.
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from alembic.operations import Operations
@@ -16,7 +17,6 @@ from .call_options import CallOptions
 from .connection_set import ConnectionSet
 from .context_options import all_options
 from .errors import MigrationFailed
-from .reports import AppliedStep
 from .reports import MigrationReport
 from .server_defaults import compare_by_meaning
 
@@ -207,23 +207,19 @@ class Environment:
                 self.connections.close_set_aside()
 
             if isinstance(error, MigrationFailed):
-                self.add_report(error.applied, error.standing)
+                self.add_report(MigrationReport(error.applied, error.standing))
 
             raise
 
         self._close_opened_since(before)
 
-    def add_report(
-        self,
-        steps: t.Sequence[AppliedStep],
-        databases: t.Mapping[str, tuple[str, ...]],
-    ) -> None:
+    def add_report(self, report: MigrationReport) -> None:
         """Add a run to the report, which tells of all tries of one method.
 
-        :param steps: What was applied.
-        :param databases: Where the databases stand.
+        :param report: What that run did.
         """
-        self.report = MigrationReport((*self.report.steps, *steps), dict(databases))
+        steps = (*self.report.steps, *report.steps)
+        self.report = replace(report, steps=steps)
 
     def close(self, names: t.Iterable[str] | None = None, *, commit: bool) -> None:
         """Give connections back.

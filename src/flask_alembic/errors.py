@@ -13,6 +13,7 @@
     │   └── MultipleHeadsError              one head is needed, there are several
     ├── OutOfDateError                      the database is behind the files
     ├── EmptyMetadataError                  no models, yet tables would be dropped
+    ├── SchemaMismatchError                 the schema is not that of the revision
     ├── ConnectionFailed                    the database can't be reached
     └── MigrationFailed                     a revision raised while it ran
         └── PartialCommitError              some databases committed, one did not
@@ -26,6 +27,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
 if t.TYPE_CHECKING:
+    from .adopt_reports import Verification
     from .reports import AppliedStep
 
 
@@ -218,6 +220,27 @@ class EmptyMetadataError(FlaskAlembicError):
         super().__init__(message, hint=hint)
         self.database: str = database
         self.tables: tuple[str, ...] = tuple(tables)
+
+
+class SchemaMismatchError(FlaskAlembicError):
+    """The schema of a database is not that of the revision to stamp.
+
+    :param message: The cause.
+    :param verifications: What was found on each database.
+    :param hint: The cure.
+
+    .. versionadded:: 4.0
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        verifications: t.Sequence[Verification],
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.verifications: tuple[Verification, ...] = tuple(verifications)
 
 
 class ConnectionFailed(FlaskAlembicError, OperationalError):

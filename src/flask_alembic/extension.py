@@ -16,6 +16,7 @@ from flask import has_request_context
 
 from . import folders
 from . import operations
+from .adopt_reports import AdoptReport
 from .compat import t_rev as t_rev
 from .databases import as_mapping
 from .databases import Database
@@ -28,6 +29,7 @@ from .databases import read_engines
 from .databases import read_metadatas
 from .hooks import Hooks
 from .reports import CheckReport
+from .reports import CurrentRevisions
 from .reports import Differences
 from .reports import InitReport
 from .reports import MigrationReport
@@ -380,30 +382,36 @@ class Alembic:
 
     # Look
 
-    def current(self, *, databases: Databases | None = None) -> tuple[Script, ...]:
+    def current(
+        self, *, databases: Databases | None = None, skip_missing: bool = False
+    ) -> tuple[Script, ...]:
         """The revisions that the databases are at.
 
         :param databases: The names of the databases to work on, instead of all.
+        :param skip_missing: Whether to leave out ids that no file has. Otherwise they
+            are an error.
         :return: The revisions of all databases, each once.
 
         .. versionchanged:: 4.0
-            Added ``databases``.
+            Added ``databases`` and ``skip_missing``.
         """
         with self._lent(databases=databases):
-            return operations.read.current(self)
+            return operations.read.current(self, skip_missing)
 
     def current_by_database(
-        self, *, databases: Databases | None = None
-    ) -> dict[str, tuple[Script, ...]]:
+        self, *, databases: Databases | None = None, skip_missing: bool = False
+    ) -> CurrentRevisions:
         """The revisions that each database is at.
 
         :param databases: The names of the databases to work on, instead of all.
-        :return: Name to revisions.
+        :param skip_missing: Whether to leave out ids that no file has: they are in the
+            attribute ``unknown``. Otherwise they are an error.
+        :return: A dict of name to revisions.
 
         .. versionadded:: 4.0
         """
         with self._lent(databases=databases):
-            return operations.read.current_by_database(self)
+            return operations.read.current_by_database(self, skip_missing)
 
     def needs_upgrade(self, *, databases: Databases | None = None) -> bool:
         """Whether :meth:`upgrade` has something to do.
@@ -518,6 +526,7 @@ class Alembic:
         databases: Databases | None = None,
         x: XArguments | None = None,
         tag: str | None = None,
+        skip_missing: bool = False,
     ) -> MigrationReport:
         """Run revisions up to a target, on all databases.
 
@@ -526,14 +535,20 @@ class Alembic:
         :param databases: The names of the databases to work on, instead of all.
         :param x: Arguments for the revisions, as of :meth:`using`.
         :param tag: A text for the revisions, as of :meth:`using`.
+        :param skip_missing: Whether to leave ids alone that no file has. Otherwise
+            they are an error.
         :return: What was applied.
         :raises MigrationFailed: If a revision raises. It says what was applied before.
+        :raises UnknownRevisionError: If no file has the id that a database is at; with
+            ``skip_missing``, if a revision may have been applied before that.
 
         .. versionchanged:: 4.0
-            Added ``databases``, ``x`` and ``tag``.
+            Added ``databases``, ``x``, ``tag`` and ``skip_missing``.
         """
         with self.using(databases=databases, x=x, tag=tag):
-            return self._report(operations.upgrade.upgrade, target)
+            return self._report(
+                operations.upgrade.upgrade, target, skip_missing=skip_missing
+            )
 
     def downgrade(
         self,
@@ -542,6 +557,7 @@ class Alembic:
         databases: Databases | None = None,
         x: XArguments | None = None,
         tag: str | None = None,
+        skip_missing: bool = False,
     ) -> MigrationReport:
         """Run revisions back down to a target, on all databases.
 
@@ -550,14 +566,18 @@ class Alembic:
         :param databases: The names of the databases to work on, instead of all.
         :param x: Arguments for the revisions, as of :meth:`using`.
         :param tag: A text for the revisions, as of :meth:`using`.
+        :param skip_missing: Whether to leave ids alone that no file has. Otherwise
+            they are an error.
         :return: What was applied.
         :raises MigrationFailed: If a revision raises. It says what was applied before.
 
         .. versionchanged:: 4.0
-            Added ``databases``, ``x`` and ``tag``.
+            Added ``databases``, ``x``, ``tag`` and ``skip_missing``.
         """
         with self.using(databases=databases, x=x, tag=tag):
-            return self._report(operations.upgrade.downgrade, target)
+            return self._report(
+                operations.upgrade.downgrade, target, skip_missing=skip_missing
+            )
 
     def stamp(
         self,
@@ -566,6 +586,9 @@ class Alembic:
         databases: Databases | None = None,
         x: XArguments | None = None,
         tag: str | None = None,
+        purge: bool = False,
+        verify: bool = False,
+        skip_missing: bool = False,
     ) -> MigrationReport:
         """Let the databases be at a revision, without running anything.
 
@@ -573,13 +596,28 @@ class Alembic:
         :param databases: The names of the databases to work on, instead of all.
         :param x: Arguments for the revisions, as of :meth:`using`.
         :param tag: A text for the revisions, as of :meth:`using`.
+        :param purge: Whether to empty the version tables first, whatever is in them.
+        :param verify: Whether to do so only if the schema is that of the target: the
+            models are compared to each database, after the revisions above the target
+            were tried there and rolled back. What those do outside of the database
+            stays. Where DDL can't be rolled back, only the heads can be verified.
+        :param skip_missing: Whether to leave ids alone that no file has. Otherwise
+            they are an error.
         :return: What was written.
+        :raises SchemaMismatchError: If the schema is another one. Nothing is stamped.
 
         .. versionchanged:: 4.0
-            Added ``databases``, ``x`` and ``tag``.
+            Added ``databases``, ``x``, ``tag``, ``purge``, ``verify`` and
+            ``skip_missing``.
         """
         with self.using(databases=databases, x=x, tag=tag):
-            return self._report(operations.stamp.stamp, target)
+            return self._report(
+                operations.stamp.stamp,
+                target,
+                purge=purge,
+                verify=verify,
+                skip_missing=skip_missing,
+            )
 
     def ensure_version(
         self, *, databases: Databases | None = None
@@ -594,6 +632,23 @@ class Alembic:
         """
         with self._lent(databases=databases):
             return operations.ensure_version.ensure_version(self)
+
+    def adopt(
+        self, *, apply: bool = False, databases: Databases | None = None
+    ) -> AdoptReport:
+        """Look at a migrations folder and databases that were made by another tool, or
+        without one.
+
+        :param apply: Whether to stamp each database that has tables, is at no revision
+            and matches the models. Nothing else is ever changed.
+        :param databases: The names of the databases to look at, instead of all.
+        :return: What was found: who made the folder, where each database is, and what
+            will be different. What ``env.py`` says is read, not run.
+
+        .. versionadded:: 4.0
+        """
+        with self._lent(databases=databases):
+            return operations.adopt.adopt(self, apply=apply)
 
     def run_migrations(self, fn: Work, **kwargs: t.Any) -> MigrationReport:
         """Run what a function says, on all databases. :meth:`upgrade`,
@@ -619,7 +674,7 @@ class Alembic:
             names = self.databases if chosen else contexts
             report = run(contexts, fn, kwargs, names=tuple(names))
 
-        environment.add_report(report.steps, report.databases)
+        environment.add_report(report)
         return report
 
     @property
@@ -802,7 +857,10 @@ class Alembic:
         return read_settings(current_app.config, current_app.root_path)
 
     def _report(
-        self, verb: t.Callable[[Alembic, t.Any], None], target: RevisionArgument
+        self,
+        verb: t.Callable[..., None],
+        target: RevisionArgument,
+        **options: t.Any,
     ) -> MigrationReport:
         environment = self._environment()
         environment.report = MigrationReport()
@@ -810,7 +868,7 @@ class Alembic:
         # An overridden run_migrations() need not return what super() returned, so the
         # report is left on the environment.
         with environment.lent():
-            verb(self, target)
+            verb(self, target, **options)
 
         return environment.report
 

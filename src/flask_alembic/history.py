@@ -38,6 +38,14 @@ class History:
         """
         return tuple(script.revision for script in self.script.get_revisions("heads"))
 
+    def unknown(self, ids: t.Iterable[str]) -> tuple[str, ...]:
+        """Of some ids those that no file has.
+
+        :param ids: The ids in a version table.
+        :return: The ids, in the same order.
+        """
+        return tuple(id_ for id_ in ids if id_ not in self.ids)
+
     def get_heads(self) -> list[str]:
         """The ids of the heads.
 

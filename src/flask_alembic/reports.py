@@ -36,6 +36,10 @@ class AppliedStep:
     seconds: float
     """How long it ran, without the commit."""
 
+    removed: tuple[str, ...] = ()
+    """Ids that a stamp took out of the version table after emptying it, whether a file
+    has them or not."""
+
 
 @dataclass(frozen=True)
 class MigrationReport:
@@ -49,6 +53,10 @@ class MigrationReport:
 
     databases: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For each database the revision ids that it stands at now."""
+
+    skipped: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each database those of its ids that no file has, where there are any. They
+    were left alone."""
 
     def steps_of(self, database: str) -> tuple[AppliedStep, ...]:
         """The steps of one database.
@@ -170,6 +178,17 @@ class CheckReport:
     def ok(self) -> bool:
         """Whether all databases are at head and match the models."""
         return all(database.ok for database in self.databases)
+
+
+class CurrentRevisions(dict[str, "tuple[Script, ...]"]):
+    """What :meth:`.Alembic.current_by_database` found: a dict of name to revisions,
+    which also knows the ids that no file has.
+
+    .. versionadded:: 4.0
+    """
+
+    unknown: t.Mapping[str, tuple[str, ...]] = {}
+    """For each database the ids that no file has, where there are any."""
 
 
 class NewRevisions(list["Script | None"]):

@@ -23,6 +23,7 @@ from .databases import identifier
 from .failures import commit_failed
 from .failures import Failure
 from .failures import migration_failed
+from .history import History
 from .kept import StatementLog
 from .reports import AppliedStep
 from .reports import MigrationReport
@@ -31,12 +32,12 @@ from .steps import call_step
 from .steps import step_direction
 from .steps import step_key
 from .steps import step_name
+from .steps import step_removed
 from .steps import tell_left_out
 from .version_table import read_heads
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
-    from alembic.runtime.migration import HeadMaintainer
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import MigrationStep
 
@@ -83,7 +84,7 @@ class _Run:
     names: t.Collection[str]
     applied: list[AppliedStep] = field(default_factory=list)
     standing: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    maintainers: dict[str, HeadMaintainer] = field(default_factory=dict)
+    maintainers: dict[str, alembic_internals.Maintainer] = field(default_factory=dict)
     checks: dict[str, t.Callable[[], None]] = field(default_factory=dict)
     round: _Round = field(init=False)
 
@@ -106,7 +107,12 @@ class _Run:
             for _, names in rounds:
                 self.run_round({name: next(waiting[name]) for name in names})
 
-        return MigrationReport(tuple(self.applied), dict(self.standing))
+        skipped = {n: found.skipped for n, found in self.maintainers.items()}
+        return MigrationReport(
+            tuple(self.applied),
+            dict(self.standing),
+            {name: ids for name, ids in skipped.items() if ids},
+        )
 
     def ask(self, name: str, work: Work) -> list[MigrationStep]:
         """Ask the work for the steps of one database. It may do something there too,
@@ -126,7 +132,11 @@ class _Run:
             connection.commit()
 
         self.standing[name] = heads
-        self.maintainers[name] = alembic_internals.head_maintainer(context, heads)
+        unknown = History(context.script).unknown(heads) if context.script else ()
+        known = [id_ for id_ in heads if id_ not in unknown]
+        self.maintainers[name] = alembic_internals.head_maintainer(
+            context, known, unknown
+        )
         return steps
 
     def run_round(self, steps: dict[str, MigrationStep]) -> None:
@@ -197,6 +207,7 @@ class _Run:
             direction=step_direction(step),
             message=step.doc or "",
             seconds=time.perf_counter() - started,
+            removed=step_removed(step),
         )
 
     @contextmanager
@@ -220,7 +231,7 @@ class _Run:
 
         self.applied.append(self.round.done[name])
         self.round.have_it.append(name)
-        self.standing[name] = tuple(sorted(self.maintainers[name].heads))
+        self.standing[name] = self.maintainers[name].rows
 
     def roll_back(self) -> None:
         for name in reversed(list(self.round.begun)):

@@ -6,6 +6,7 @@ import inspect
 import logging
 import typing as t
 
+from .alembic_internals import PurgeStep
 from .reports import Direction
 
 if t.TYPE_CHECKING:
@@ -57,6 +58,15 @@ def step_direction(step: MigrationStep) -> Direction:
         return "stamp"
 
     return "upgrade" if step.is_upgrade else "downgrade"
+
+
+def step_removed(step: MigrationStep) -> tuple[str, ...]:
+    """What a purge takes out of the version table.
+
+    :param step: The step.
+    :return: The ids that are not written again.
+    """
+    return step.removed if isinstance(step, PurgeStep) else ()
 
 
 def call_step(

@@ -11,6 +11,7 @@ from flask import current_app
 from flask.cli import ScriptInfo
 
 _COMMANDS: t.Final = {
+    "adopt": "adopt",
     "branches": "read",
     "check": "read",
     "current": "read",

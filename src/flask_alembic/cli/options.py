@@ -27,6 +27,11 @@ verbose_log: _Option[t.Any] = click.option(
 verbose_revisions: _Option[t.Any] = click.option(
     "-v", "--verbose", is_flag=True, help="Show all of each revision."
 )
+skip_missing: _Option[t.Any] = click.option(
+    "--skip-missing",
+    is_flag=True,
+    help="Leave revisions alone that the database has and no file.",
+)
 
 
 def _use(ctx: click.Context, param: click.Parameter, value: t.Any) -> None:
@@ -70,6 +75,16 @@ def call_options(command: F) -> F:
     :return: The same, with the options.
     """
     return t.cast(F, database_option(x_option(tag_option(command))))
+
+
+def given(**options: t.Any) -> dict[str, t.Any]:
+    """The options that were given. An override of a method need not know what is newer
+    than itself.
+
+    :param options: Name to value, ``False`` or ``None`` if it was not given.
+    :return: Arguments for a method.
+    """
+    return {k: v for k, v in options.items() if v not in (None, False)}
 
 
 class DatabaseCommand(click.Command):

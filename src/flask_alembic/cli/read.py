@@ -8,6 +8,7 @@ import click
 
 from ..render import json
 from ..render import revisions as lines
+from ..render import stamp as stamp_text
 from ..render import text
 from .completion import complete_range
 from .completion import complete_revision
@@ -20,6 +21,8 @@ from .options import alembic_log
 from .options import database_option
 from .options import DatabaseCommand
 from .options import echo_lines
+from .options import given
+from .options import skip_missing
 from .options import verbose_log
 from .options import verbose_revisions
 from .options import x_option
@@ -78,21 +81,29 @@ def check(ctx: click.Context, alembic: Alembic, form: Form, verbose: bool) -> No
 )
 @machine_forms
 @database_option
+@skip_missing
 @verbose_revisions
 @click.pass_obj
 @click.pass_context
 def current(
-    ctx: click.Context, alembic: Alembic, check_heads: bool, form: Form, verbose: bool
+    ctx: click.Context,
+    alembic: Alembic,
+    check_heads: bool,
+    form: Form,
+    skip_missing: bool,
+    verbose: bool,
 ) -> None:
     """Show the revision that each database is at."""
-    found = alembic.current_by_database()
+    found = alembic.current_by_database(**given(skip_missing=skip_missing))
 
     if form == "ids":
         echo_ids(script for scripts in found.values() for script in scripts)
     elif form == "json":
         echo_current_json(alembic, found)
     else:
-        echo_lines(lines.current_lines(found, verbose=verbose))
+        known = {n: s for n, s in found.items() if s or n not in found.unknown}
+        echo_lines(lines.current_lines(known, verbose=verbose))
+        echo_lines(stamp_text.unknown_lines(found.unknown))
 
     if check_heads and alembic.needs_upgrade():
         click.echo("A database is not at head. Run 'flask db upgrade'.", err=True)

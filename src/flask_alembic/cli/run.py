@@ -6,14 +6,20 @@ import typing as t
 
 import click
 
+from ..arguments import number_as_id
+from ..errors import SchemaMismatchError
 from ..history import History
+from ..render import stamp as stamp_text
 from ..render import text
 from .completion import complete_revision
 from .options import alembic_log
 from .options import call_options
 from .options import database_option
 from .options import DatabaseCommand
+from .options import echo_lines
+from .options import given
 from .options import NegativeNumbers
+from .options import skip_missing
 from .options import tell_lines
 from .options import verbose_log
 
@@ -26,51 +32,90 @@ if t.TYPE_CHECKING:
 @click.argument(
     "target", default="heads", shell_complete=complete_revision("head", "heads")
 )
+@skip_missing
 @call_options
 @verbose_log
 @click.pass_obj
-def upgrade(alembic: Alembic, target: str, verbose: bool) -> None:
+def upgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) -> None:
     """Run revisions up to TARGET, by default all.
 
     TARGET is an id, the beginning of one, head, heads, LABEL@head, or a number of
     revisions: 2 or +2.
     """
+    _tell_number(alembic, target, "+")
+
     with alembic_log(verbose):
-        report = alembic.upgrade(target)
+        report = alembic.upgrade(target, **given(skip_missing=skip_missing))
 
     _tell(alembic, report, "upgrade")
 
 
 @click.command(cls=NegativeNumbers)
 @click.argument("target", default="-1", shell_complete=complete_revision("base"))
+@skip_missing
 @call_options
 @verbose_log
 @click.pass_obj
-def downgrade(alembic: Alembic, target: str, verbose: bool) -> None:
+def downgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) -> None:
     """Run revisions back down to TARGET, by default one.
 
     TARGET is an id, the beginning of one, base, or a number of revisions: 2, -2 or
     LABEL@-2.
     """
+    _tell_number(alembic, target, "-")
+
     with alembic_log(verbose):
-        report = alembic.downgrade(target)
+        report = alembic.downgrade(target, **given(skip_missing=skip_missing))
 
     _tell(alembic, report, "downgrade")
 
 
 @click.command(cls=NegativeNumbers)
 @click.argument(
-    "target",
-    default="heads",
+    "targets",
+    metavar="[TARGET]...",
+    nargs=-1,
     shell_complete=complete_revision("head", "heads", "base"),
 )
+@click.option(
+    "--purge",
+    is_flag=True,
+    help="Empty the version table first, whatever is in it.",
+)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Only if the schema is that of TARGET: compare, and try what comes after it.",
+)
+@skip_missing
 @call_options
 @verbose_log
 @click.pass_obj
-def stamp(alembic: Alembic, target: str, verbose: bool) -> None:
-    """Let the databases be at TARGET, without running revisions."""
-    with alembic_log(verbose):
-        report = alembic.stamp(target)
+def stamp(
+    alembic: Alembic,
+    targets: tuple[str, ...],
+    purge: bool,
+    verify: bool,
+    skip_missing: bool,
+    verbose: bool,
+) -> None:
+    """Let the databases be at TARGET, without running revisions.
+
+    With --verify the revisions after TARGET are run and rolled back. What their Python
+    code does outside of the database stays.
+    """
+    try:
+        with alembic_log(verbose):
+            report = alembic.stamp(
+                targets or "heads",
+                **given(purge=purge, verify=verify, skip_missing=skip_missing),
+            )
+    except SchemaMismatchError as error:
+        echo_lines(stamp_text.verification_lines(error.verifications))
+        raise
+
+    if purge:
+        tell_lines(stamp_text.removed_lines(report))
 
     _tell(alembic, report, "stamp")
 
@@ -87,6 +132,12 @@ def ensure_version(alembic: Alembic, verbose: bool) -> None:
     tell_lines(text.version_table_lines(tables))
 
 
+def _tell_number(alembic: Alembic, target: str, sign: str) -> None:
+    """A number that is the beginning of an id may have been meant for a count."""
+    if id_ := number_as_id(target, History(alembic.script_directory), sign=sign):
+        click.echo(stamp_text.number_line(target, id_), err=True)
+
+
 def _tell(alembic: Alembic, report: MigrationReport | None, direction: str) -> None:
     # A method that an app overrides need not return anything.
     report = report or alembic.last_report
@@ -95,5 +146,6 @@ def _tell(alembic: Alembic, report: MigrationReport | None, direction: str) -> N
     if direction != "stamp":
         tell_lines(text.step_lines(report.steps, several=several))
 
+    tell_lines(stamp_text.skipped_lines(report))
     heads = History(alembic.script_directory).effective_heads
     tell_lines(text.run_summary(report, direction, heads), fg="green")

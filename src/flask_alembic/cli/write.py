@@ -15,6 +15,7 @@ from .completion import complete_revision
 from .options import alembic_log
 from .options import call_options
 from .options import DatabaseCommand
+from .options import given
 from .options import tell_lines
 from .options import verbose_log
 
@@ -154,8 +155,12 @@ def merge(
     splice: bool,
 ) -> None:
     """Write a revision that joins others, by default all heads."""
-    given = _given(rev_id=rev_id, splice=splice)
-    written = alembic.merge(revisions or "heads", message, label, **given)
+    written = alembic.merge(
+        revisions or "heads",
+        message,
+        label,
+        **given(rev_id=rev_id, splice=splice),
+    )
     _tell_merged(alembic, written)
 
 
@@ -194,16 +199,9 @@ def _write(
     arguments = [options.pop(name) for name in _KNOWN_ARGUMENTS]
 
     with alembic_log(verbose):
-        written = alembic.revision(message, *arguments, **_given(**options))
+        written = alembic.revision(message, *arguments, **given(**options))
 
     _tell(alembic, written)
-
-
-def _given(**options: t.Any) -> dict[str, t.Any]:
-    """The options that were given. An override of a method need not know what is newer
-    than itself.
-    """
-    return {k: v for k, v in options.items() if v not in (None, False)}
 
 
 def _tell(alembic: Alembic, written: NewRevisions | list[Script | None] | None) -> None:

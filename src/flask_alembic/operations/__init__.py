@@ -8,6 +8,7 @@ import importlib
 import typing as t
 
 if t.TYPE_CHECKING:
+    from . import adopt as adopt
     from . import compare as compare
     from . import ensure_version as ensure_version
     from . import merge as merge
@@ -17,7 +18,16 @@ if t.TYPE_CHECKING:
     from . import upgrade as upgrade
 
 _VERBS: t.Final = frozenset(
-    {"compare", "ensure_version", "merge", "read", "revision", "stamp", "upgrade"}
+    {
+        "adopt",
+        "compare",
+        "ensure_version",
+        "merge",
+        "read",
+        "revision",
+        "stamp",
+        "upgrade",
+    }
 )
 
 

@@ -26,7 +26,7 @@ def produce_migrations(alembic: Facade) -> MigrationScript:
     :param alembic: The extension.
     :return: Alembic's script; its ``upgrade_ops_list`` has an entry a database.
     """
-    scripts = [_produced(context) for context in alembic.migration_contexts.values()]
+    scripts = [produced(context) for context in alembic.migration_contexts.values()]
     result = scripts[0]
 
     if len(scripts) > 1:
@@ -38,9 +38,12 @@ def produce_migrations(alembic: Facade) -> MigrationScript:
     return result
 
 
-def _produced(context: MigrationContext) -> MigrationScript:
+def produced(context: MigrationContext) -> MigrationScript:
     """The operations for one database, as ``process_revision_directives`` leaves them:
     a new revision would hold no others.
+
+    :param context: The context of the database.
+    :return: Alembic's script.
     """
     script = autogenerate.produce_migrations(context, context.opts["target_metadata"])
     directives = [script]

@@ -75,29 +75,36 @@ def name_of(alembic: Facade, context: MigrationContext) -> str:
     return next(names, default_name(contexts))
 
 
-def known_heads(alembic: Facade, name: str, heads: tuple[str, ...]) -> tuple[str, ...]:
+def known_heads(
+    alembic: Facade,
+    name: str,
+    heads: tuple[str, ...],
+    *,
+    skip_missing: bool = False,
+) -> tuple[str, ...]:
     """Check that there are files for where a database stands.
 
     :param alembic: The extension.
     :param name: Name of the database.
     :param heads: The ids in its version table.
-    :return: The same ids.
+    :param skip_missing: Whether those without a file are left out instead.
+    :return: The ids that a file has.
     :raises UnknownRevisionError: If no file has one of them.
     """
     script = alembic.script_directory
-    ids = set(History(script).ids)
+    unknown = History(script).unknown(heads)
 
-    for head in heads:
-        if head not in ids:
-            raise UnknownRevisionError(
-                f"The database '{name}' is at revision '{head}', which no file in"
-                f" {script.dir} has.",
-                target=head,
-                hint="Was its file deleted, or is the database ahead of this code?"
-                " Restore the file, or deploy the newer code.",
-            )
+    if unknown and not skip_missing:
+        raise UnknownRevisionError(
+            f"The database '{name}' is at revision '{unknown[0]}', which no file in"
+            f" {script.dir} has.",
+            target=unknown[0],
+            hint="Restore the file, or deploy the newer code. If it is lost, 'flask db"
+            " stamp --purge' with the revision that the tables match. To leave it"
+            " alone, add --skip-missing to upgrade, downgrade, stamp or current.",
+        )
 
-    return heads
+    return tuple(head for head in heads if head not in unknown)
 
 
 def lineage_heads(script: ScriptDirectory, heads: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from ..arguments import resolve
 from ..arguments import RevisionArgument
 from ..arguments import too_far
 from ..history import History
+from ..reports import CurrentRevisions
 from ..version_table import read_heads
 from .facade import alembic_errors
 from .facade import Facade
@@ -30,26 +31,36 @@ def current_heads(alembic: Facade) -> dict[str, tuple[str, ...]]:
     }
 
 
-def current_by_database(alembic: Facade) -> dict[str, tuple[Script, ...]]:
+def current_by_database(
+    alembic: Facade, skip_missing: bool = False
+) -> CurrentRevisions:
     """The revisions that each database stands at.
 
     :param alembic: The extension.
+    :param skip_missing: Whether ids that no file has are left out.
     :return: Name to revisions.
     """
     script = alembic.script_directory
-    return {
-        name: script.get_revisions(known_heads(alembic, name, heads))
-        for name, heads in current_heads(alembic).items()
-    }
+    history = History(script)
+    current = current_heads(alembic)
+    found = CurrentRevisions()
+    found.unknown = {n: ids for n in current if (ids := history.unknown(current[n]))}
+
+    for name, heads in current.items():
+        known = known_heads(alembic, name, heads, skip_missing=skip_missing)
+        found[name] = script.get_revisions(known)
+
+    return found
 
 
-def current(alembic: Facade) -> tuple[Script, ...]:
+def current(alembic: Facade, skip_missing: bool = False) -> tuple[Script, ...]:
     """The revisions that the databases stand at, each once.
 
     :param alembic: The extension.
+    :param skip_missing: Whether ids that no file has are left out.
     :return: The revisions.
     """
-    found = current_by_database(alembic).values()
+    found = current_by_database(alembic, skip_missing).values()
     return tuple({s.revision: s for scripts in found for s in scripts}.values())
 
 

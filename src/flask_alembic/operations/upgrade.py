@@ -27,15 +27,20 @@ from .facade import check_lineage
 from .facade import Facade
 from .facade import known_heads
 from .facade import name_of
+from .skipping import check_above_known
+from .skipping import check_any_known
 
 Steps = list[MigrationStep]
 
 
-def upgrade(alembic: Facade, target: RevisionArgument) -> None:
+def upgrade(
+    alembic: Facade, target: RevisionArgument, *, skip_missing: bool = False
+) -> None:
     """Run what lies between the databases and a target above them.
 
     :param alembic: The extension.
     :param target: Where to go.
+    :param skip_missing: Whether to leave ids alone that no file has.
     """
     script = alembic.script_directory
     history = History(script)
@@ -55,24 +60,29 @@ def upgrade(alembic: Facade, target: RevisionArgument) -> None:
 
     def work(heads: tuple[str, ...], context: MigrationContext) -> Steps:
         name = name_of(alembic, context)
-        known_heads(alembic, name, heads)
-        check_lineage(alembic, name, heads)
-        return _steps(
+        known = known_heads(alembic, name, heads, skip_missing=skip_missing)
+        check_lineage(alembic, name, known)
+        steps = _steps(
             alembic,
             context,
-            lambda: alembic_internals.upgrade_steps(script, to, heads),
+            lambda: alembic_internals.upgrade_steps(script, to, known),
             _text(target),
             up=True,
         )
+        check_above_known(name, heads, known, steps)
+        return steps
 
     alembic.run_migrations(work)
 
 
-def downgrade(alembic: Facade, target: RevisionArgument) -> None:
+def downgrade(
+    alembic: Facade, target: RevisionArgument, *, skip_missing: bool = False
+) -> None:
     """Run back what lies between the databases and a target below them.
 
     :param alembic: The extension.
     :param target: Where to go. A number is a count of steps, with or without sign.
+    :param skip_missing: Whether to leave ids alone that no file has.
     """
     script = alembic.script_directory
     is_count = isinstance(target, int) and not isinstance(target, bool)
@@ -90,10 +100,11 @@ def downgrade(alembic: Facade, target: RevisionArgument) -> None:
 
     def work(heads: tuple[str, ...], context: MigrationContext) -> Steps:
         name = name_of(alembic, context)
-        known_heads(alembic, name, heads)
-        check_lineage(alembic, name, heads)
-        _check_one_way_down(script, name, to, heads)
-        undone = _merge_to_undo(script, to, heads)
+        known = known_heads(alembic, name, heads, skip_missing=skip_missing)
+        check_any_known(name, heads, known)
+        check_lineage(alembic, name, known)
+        _check_one_way_down(script, name, to, known)
+        undone = _merge_to_undo(script, to, known)
 
         if undone is not None:
             return [undone]
@@ -101,7 +112,7 @@ def downgrade(alembic: Facade, target: RevisionArgument) -> None:
         return _steps(
             alembic,
             context,
-            lambda: alembic_internals.downgrade_steps(script, to, heads),
+            lambda: alembic_internals.downgrade_steps(script, to, known),
             texts[0],
             up=False,
         )
