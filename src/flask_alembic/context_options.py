@@ -23,7 +23,11 @@ _OURS: t.Final = {
     "dialect_name": "engines=",
     "target_metadata": "metadatas=",
     "script": "ALEMBIC['script_location']",
-    "as_sql": "no option",
+    "as_sql": "--sql, or Alembic.sql(),",
+    "dialect": "engines=",
+    "output_buffer": "--output",
+    "output_encoding": "no option: scripts are in UTF-8",
+    "starting_rev": "a range such as a:b",
     "fn": "Alembic.run_migrations()",
 }
 
@@ -69,13 +73,16 @@ _CHANGEABLE: t.Final = frozenset(
 
 
 def all_options(
-    given: t.Mapping[str, t.Any], databases: t.Mapping[str, Database]
+    given: t.Mapping[str, t.Any],
+    databases: t.Mapping[str, Database],
+    dialect: str | None = None,
 ) -> Options:
     """The options of all databases.
 
     :param given: ``app.config["ALEMBIC_CONTEXT"]``. Its item ``databases`` has options
         of single databases, which go on top.
     :param databases: Name to database.
+    :param dialect: The kind of all databases, instead of the engines'.
     :return: Name to arguments of :meth:`EnvironmentContext.configure`.
     :raises ConfigurationError: For a misspelling, a wrong type, or an option that the
         extension sets itself.
@@ -88,7 +95,10 @@ def all_options(
 
     return {
         name: _options(
-            {**everywhere, **single.get(name, {})}, database, len(databases) > 1
+            {**everywhere, **single.get(name, {})},
+            database,
+            len(databases) > 1,
+            dialect or database.engine.dialect.name,
         )
         for name, database in databases.items()
     }
@@ -143,7 +153,7 @@ def _single_options(
 
 
 def _options(
-    given: t.Mapping[str, t.Any], database: Database, several: bool
+    given: t.Mapping[str, t.Any], database: Database, several: bool, dialect: str
 ) -> dict[str, t.Any]:
     result = {**given, "target_metadata": database.metadata}
 
@@ -152,7 +162,7 @@ def _options(
         result["upgrade_token"] = f"{name}_upgrades"
         result["downgrade_token"] = f"{name}_downgrades"
 
-    if database.engine.dialect.name == "sqlite":
+    if dialect == "sqlite":
         # It can't alter tables, and its DDL is transactional with an explicit BEGIN.
         result.setdefault("render_as_batch", True)
         result.setdefault("transactional_ddl", True)

@@ -45,6 +45,7 @@ class Environment:
     :param options: What the caller asks for.
     :param keep_pooled: Whether connections go back to the app's pool.
     :param connections: Connections of somebody else's to use: name to connection.
+    :param dialect: The kind of database to write scripts for, instead of the engines'.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Environment:
         keep_pooled: bool,
         options: CallOptions | None = None,
         connections: t.Mapping[str, sa.Connection] | None = None,
+        dialect: str | None = None,
     ) -> None:
         self.settings = settings
         self.options: CallOptions = options or CallOptions()
@@ -63,6 +65,7 @@ class Environment:
         self.databases: dict[str, Database] | None = None
         self.report: MigrationReport = MigrationReport()
         self._hooks = hooks
+        self._dialect = dialect
         # The app is not to get a connection with another search_path or role.
         self._keep_pooled = keep_pooled and not hooks.prepare_connections
         self._borrowed = dict(connections or {})
@@ -244,6 +247,8 @@ class Environment:
         options = self._options_of(name, databases, config)
         opened = self._connect(databases[name])
         context = self.environment_context(name, config, script)
+        # It is for scripts; Alembic refuses it here.
+        options = {**options, "literal_binds": False}
         context.configure(connection=opened.connection, **options)
         result = context.get_context()
 
@@ -267,7 +272,7 @@ class Environment:
         self, name: str, databases: dict[str, Database], config: Config
     ) -> dict[str, t.Any]:
         if not self._context_options:
-            options = all_options(self.settings.context, databases)
+            options = all_options(self.settings.context, databases, self._dialect)
             self._hooks.configure_options(config, options)
             check_options(options)
             self._context_options = options

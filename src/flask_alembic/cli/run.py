@@ -13,6 +13,7 @@ from .options import call_options
 from .options import echo_lines
 from .options import NegativeNumbers
 from .options import verbose_log
+from .sql import sql_options
 
 if t.TYPE_CHECKING:
     from ..extension import Alembic
@@ -23,12 +24,14 @@ if t.TYPE_CHECKING:
 @click.argument("target", default="heads")
 @call_options
 @verbose_log
+@sql_options
 @click.pass_obj
 def upgrade(alembic: Alembic, target: str, verbose: bool) -> None:
     """Run revisions up to TARGET, by default all.
 
     TARGET is an id, the beginning of one, head, heads, LABEL@head, or a number of
-    revisions: 2 or +2.
+    revisions: 2 or +2. With --sql it may be a range START:TARGET, where START is base
+    by default.
     """
     with alembic_log(verbose):
         report = alembic.upgrade(target)
@@ -40,12 +43,13 @@ def upgrade(alembic: Alembic, target: str, verbose: bool) -> None:
 @click.argument("target", default="-1")
 @call_options
 @verbose_log
+@sql_options
 @click.pass_obj
 def downgrade(alembic: Alembic, target: str, verbose: bool) -> None:
     """Run revisions back down to TARGET, by default one.
 
     TARGET is an id, the beginning of one, base, or a number of revisions: 2, -2 or
-    LABEL@-2.
+    LABEL@-2. With --sql it is a range START:TARGET.
     """
     with alembic_log(verbose):
         report = alembic.downgrade(target)
@@ -57,9 +61,13 @@ def downgrade(alembic: Alembic, target: str, verbose: bool) -> None:
 @click.argument("target", default="heads")
 @call_options
 @verbose_log
+@sql_options
 @click.pass_obj
 def stamp(alembic: Alembic, target: str, verbose: bool) -> None:
-    """Let the databases be at TARGET, without running revisions."""
+    """Let the databases be at TARGET, without running revisions.
+
+    With --sql it may be a range START:TARGET, where START is base by default.
+    """
     with alembic_log(verbose):
         report = alembic.stamp(target)
 

@@ -50,6 +50,7 @@ _label = click.option(
 @click.option(
     "--allow-drops", is_flag=True, help="Drop all tables if there are no models."
 )
+@click.option("--sql", is_flag=True, help="Connect to nothing. Write no operations.")
 @call_options
 @verbose_log
 @click.pass_obj
@@ -64,6 +65,7 @@ def revision(
     label: tuple[str, ...],
     path: str | None,
     allow_drops: bool,
+    sql: bool,
     verbose: bool,
 ) -> None:
     """Write a new revision that says MESSAGE.
@@ -81,6 +83,7 @@ def revision(
             label,
             path,
             allow_drops=allow_drops,
+            sql=sql,
         )
 
     _tell(alembic, written)

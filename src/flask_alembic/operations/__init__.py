@@ -9,12 +9,15 @@ import typing as t
 
 if t.TYPE_CHECKING:
     from . import compare as compare
+    from . import offline as offline
     from . import read as read
     from . import revision as revision
     from . import stamp as stamp
     from . import upgrade as upgrade
 
-_VERBS: t.Final = frozenset({"compare", "read", "revision", "stamp", "upgrade"})
+_VERBS: t.Final = frozenset(
+    {"compare", "offline", "read", "revision", "stamp", "upgrade"}
+)
 
 
 def __getattr__(name: str) -> t.Any:

@@ -10,6 +10,7 @@ from ..arguments import as_strings
 from ..arguments import resolve
 from ..arguments import RevisionArgument
 from ..history import History
+from ..ranges import no_range
 from .facade import alembic_errors
 from .facade import Facade
 from .facade import known_heads
@@ -25,7 +26,8 @@ def stamp(alembic: Facade, target: RevisionArgument) -> None:
     """
     script = alembic.script_directory
     history = History(script)
-    targets = [resolve(text, history) for text in as_strings(target)]
+    texts = [no_range(text, history, command="stamp") for text in as_strings(target)]
+    targets = [resolve(text, history) for text in texts]
 
     def work(heads: tuple[str, ...], context: MigrationContext) -> list[MigrationStep]:
         known_heads(alembic, name_of(alembic, context), heads)
