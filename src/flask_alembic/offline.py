@@ -112,8 +112,7 @@ class OfflineEnvironment(Environment):
             )
 
         result = environment.get_context()
-        translate = database.engine.get_execution_options().get("schema_translate_map")
-        write_statements(result, translate)
+        write_statements(result, database.engine)
         return result
 
 

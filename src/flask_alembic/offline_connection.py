@@ -31,18 +31,23 @@ class OfflineConnection(MockConnection):
     """Writes what is executed on it.
 
     :param context: The migration context to write to.
+    :param engine: The engine that the revisions were written for.
     """
 
-    def __init__(self, context: MigrationContext) -> None:
+    def __init__(self, context: MigrationContext, engine: sa.Engine) -> None:
         super().__init__(context.dialect, self._write)
         self._context = context
+        self._doubles_percent = engine.dialect.paramstyle in ("format", "pyformat")
 
     def exec_driver_sql(self, statement: str) -> t.Any:
-        """Write a statement as it is.
+        """Write a statement as it is written for a driver.
 
         :param statement: The statement.
         :return: What has no rows.
         """
+        if self._doubles_percent:
+            statement = statement.replace("%%", "%")
+
         return self.execute(sa.text(statement.replace(":", r"\:")))
 
     def _write(self, statement: t.Any, parameters: Rows | None = None) -> t.Any:
@@ -108,15 +113,14 @@ def how_to_write(error: BaseException) -> str | None:
     return None
 
 
-def write_statements(
-    context: MigrationContext, translate: t.Mapping[t.Any, t.Any] | None
-) -> None:
+def write_statements(context: MigrationContext, engine: sa.Engine) -> None:
     """Let a context write what is run on it, as the database's own client takes it.
 
     :param context: A context with ``as_sql``.
-    :param translate: The engine's ``schema_translate_map``.
+    :param engine: The engine that would run it.
     """
     impl = context.impl
+    translate = engine.get_execution_options().get("schema_translate_map")
     # Oracle and SQL Server have one, beside what ends a statement.
     separator: str | None = getattr(impl, "batch_separator", None)
 
@@ -131,7 +135,7 @@ def write_statements(
                 impl.static_output(separator)
 
     add_literals(context.dialect)
-    alembic_internals.write_by(context, write, OfflineConnection(context))
+    alembic_internals.write_by(context, write, OfflineConnection(context, engine))
 
 
 def _compiled(
