@@ -67,16 +67,16 @@ class _WrittenTransaction:
     """
 
     def __init__(self, context: MigrationContext) -> None:
-        self._impl = context.impl
+        self.impl = context.impl
         is_chosen = context.opts.get("transactional_ddl") is not None
-        self._is_written = context.impl.transactional_ddl or not is_chosen
+        self.is_written = context.impl.transactional_ddl or not is_chosen
 
-        if self._is_written:
-            self._impl.emit_begin()
+        if self.is_written:
+            self.impl.emit_begin()
 
     def commit(self) -> None:
-        if self._is_written:
-            self._impl.emit_commit()
+        if self.is_written:
+            self.impl.emit_commit()
 
     def rollback(self) -> None:
         """Do nothing: the script is thrown away."""

@@ -9,10 +9,10 @@ import typing as t
 import sqlalchemy as sa
 from alembic.util import CommandError
 from sqlalchemy.engine.mock import MockConnection
-from sqlalchemy.exc import NoInspectionAvailable
 
 from . import alembic_internals
 from .literals import add_literals
+from .literals import with_values
 from .statements import ended
 
 if t.TYPE_CHECKING:
@@ -104,7 +104,10 @@ def how_to_write(error: BaseException) -> str | None:
     if isinstance(error, CommandError) and "live database connection" in str(error):
         return "Give the table to op.batch_alter_table() as copy_from="
 
-    if isinstance(error, NoDatabaseError | NoInspectionAvailable):
+    # SQLAlchemy names the type of what it got instead of a connection.
+    is_refused = OfflineConnection.__name__ in str(error)
+
+    if is_refused or isinstance(error, NoDatabaseError):
         return (
             "Put that into 'if not context.is_offline_mode():', with 'from alembic"
             " import context'"
@@ -146,18 +149,20 @@ def _compiled(
     if isinstance(construct, str):
         construct = sa.text(construct)
 
-    if isinstance(construct, sa.Insert):
-        # Nobody asks for the new primary key.
-        construct = construct.inline()
-
     options: dict[str, t.Any] = {}
 
     # DDL takes no parameters at all.
     if context.impl.literal_binds and not isinstance(construct, sa.schema.DDLElement):
+        construct = with_values(construct, context.dialect)
         options["compile_kwargs"] = {"literal_binds": True}
 
     if translate:
         options["schema_translate_map"] = translate
         options["render_schema_translate"] = True
 
-    return str(construct.compile(dialect=context.dialect, **options))
+    compiled = construct.compile(dialect=context.dialect, **options)
+
+    if "compile_kwargs" in options and compiled.binds:
+        raise TypeError(f"a value is required for '{next(iter(compiled.binds))}'")
+
+    return str(compiled)
