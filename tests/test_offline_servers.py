@@ -15,7 +15,6 @@ from apps import Apps
 from apps import write_revision
 from clients import require_client
 from clients import run_script
-from conftest import Cli
 from flask_alembic import Alembic
 from servers import Databases
 from servers import Server
@@ -76,7 +75,7 @@ op.execute(
         data=b"\\x00'\\xff%\\\\",
     )
 )
-op.execute("INSERT INTO todo (id, owner_id, made) VALUES (2, 1, '2026-01-02 03:04:05');")
+op.execute("INSERT INTO todo (id, owner_id, made) VALUES (2, 1, '2026-01-02 03:04');")
 op.execute("UPDATE todo SET rate = rate * 2 -- twice, isn't it; yes")
 op.execute("UPDATE owner SET name = name WHERE name LIKE '%;%'; -- as it was\\n")
 op.execute("-- nothing but a comment") if context.is_offline_mode() else None
@@ -266,9 +265,7 @@ def sources(connection: sa.Connection) -> list[str]:
         "mysql": "SELECT action_statement FROM information_schema.triggers"
         " WHERE trigger_schema = database()",
     }[connection.dialect.name]
-    return sorted(
-        " ".join(text.split()) for text in connection.scalars(sa.text(query))
-    )
+    return sorted(" ".join(text.split()) for text in connection.scalars(sa.text(query)))
 
 
 def test_upgrade_and_back(two: list[str], apps: Apps, tmp_path: Path) -> None:

@@ -119,9 +119,11 @@ def write_by(
     context.connection = context.impl.connection = connection
     t.cast(t.Any, context.impl)._exec = write
 
-    # Known once there is a connection. It is so unless a server was set up strangely.
+    # A connection would tell. It is so unless a server was set up strangely.
     if context.dialect.name == "postgresql":
         t.cast(t.Any, context.dialect)._backslash_escapes = False
+    elif context.dialect.name == "mssql":
+        context.dialect.default_schema_name = "dbo"
 
 
 def version_column(context: MigrationContext) -> sa.Column[str]:

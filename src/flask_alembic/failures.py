@@ -90,7 +90,7 @@ def migration_failed(failure: Failure) -> MigrationFailed:
 
 
 def _not_written(failure: Failure) -> MigrationFailed:
-    """The error for a revision that can't be a script: nothing was run, on no database."""
+    """The error for a revision that can't be written: nothing was run anywhere."""
     reason = failure.reason
     hint = f"No script was written. Mend {_what_to_mend(failure)} and run it again."
 

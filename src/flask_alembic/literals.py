@@ -6,6 +6,7 @@ import json
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql import visitors
 from sqlalchemy.types import NullType
 
@@ -28,7 +29,7 @@ class _Untyped(NullType):
             literal = _literal(type_, dialect) if is_known else None
 
             if literal is None:
-                raise TypeError(f"no SQL for {value!r}: give its column a type")
+                raise TypeError(f"no SQL for {type(value)}: give its column a type")
 
             return literal(value)
 
@@ -97,6 +98,25 @@ def _complete(parameter: sa.BindParameter[t.Any]) -> None:
         parameter.value = sa.JSON.NULL
 
 
+def with_parameters(statement: t.Any, row: t.Mapping[str, t.Any]) -> t.Any:
+    """A statement with the parameters that it is executed with.
+
+    :param statement: The statement.
+    :param row: Name to value. What is no parameter is a column.
+    :return: A new statement.
+    """
+    columns = dict(row)
+
+    def replace(parameter: t.Any) -> None:
+        if parameter.key in row:
+            parameter.value = row[parameter.key]
+            parameter.required = False
+            columns.pop(parameter.key, None)
+
+    statement = visitors.cloned_traverse(statement, {}, {"bindparam": replace})
+    return statement.values(columns) if columns else statement
+
+
 def _with_defaults(construct: t.Any, dialect: sa.Dialect, attribute: str) -> t.Any:
     columns = construct.compile(dialect=dialect).prefetch
     defaults = {column.key: getattr(column, attribute) for column in columns}
@@ -104,20 +124,20 @@ def _with_defaults(construct: t.Any, dialect: sa.Dialect, attribute: str) -> t.A
     if not defaults:
         return construct
 
-    is_select = getattr(construct, "select", None) is not None
+    values = {
+        key: default.arg(None) if default.is_callable else default.arg
+        for key, default in defaults.items()
+    }
 
-    if is_select or any(key not in construct.table.columns for key in defaults):
+    try:
+        result = construct.values(values)
+        result.compile(dialect=dialect)
+        return result
+    except InvalidRequestError as error:
         raise TypeError(
-            f"a script has no default of the column '{next(iter(defaults))}' for"
-            " several rows: give its value"
-        )
-
-    return construct.values(
-        {
-            key: default.arg(None) if default.is_callable else default.arg
-            for key, default in defaults.items()
-        }
-    )
+            f"a script has no default of the column '{next(iter(values))}' for several"
+            " rows: give its value"
+        ) from error
 
 
 def _literal(type_: sa.types.TypeEngine[t.Any], dialect: sa.Dialect) -> _Literal | None:

@@ -9,9 +9,11 @@ import typing as t
 import sqlalchemy as sa
 from alembic.util import CommandError
 from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy.exc import CompileError
 
 from . import alembic_internals
 from .literals import add_literals
+from .literals import with_parameters
 from .literals import with_values
 from .statements import ended
 
@@ -57,7 +59,7 @@ class OfflineConnection(MockConnection):
             several = [parameters] if isinstance(parameters, t.Mapping) else parameters
 
             for row in several:
-                self._context.execute(_with_values(statement, row))
+                self._context.execute(with_parameters(statement, row))
 
         return _NoRows()
 
@@ -76,22 +78,6 @@ class _NoRows:
 
     def __getattr__(self, name: str) -> t.Any:
         raise NoDatabaseError(f"a script has no rows for '{name}'")
-
-
-def _with_values(statement: t.Any, row: t.Mapping[str, t.Any]) -> t.Any:
-    if isinstance(statement, sa.TextClause):
-        return statement.bindparams(**row)
-
-    if isinstance(statement, sa.Insert):
-        return statement.values(**row)
-
-    if isinstance(statement, sa.Update | sa.Delete):
-        raise TypeError(
-            "a script has no parameters: put them into the statement by values() and"
-            " where()"
-        )
-
-    return statement.params(**row)
 
 
 def how_to_write(error: BaseException) -> str | None:
@@ -128,7 +114,12 @@ def write_statements(context: MigrationContext, engine: sa.Engine) -> None:
     separator: str | None = getattr(impl, "batch_separator", None)
 
     def write(construct: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
-        statement = _compiled(construct, context, translate)
+        try:
+            statement = _compiled(construct, context, translate)
+        except CompileError as error:
+            # It quotes the value, and ours tells the cure.
+            raise error.__cause__ or error from None
+
         text = ended(statement, context.dialect.name, impl.command_terminator)
 
         if text:
