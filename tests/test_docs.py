@@ -13,6 +13,7 @@ from sybil.example import SybilFailure
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
 import flask_alembic
+from clients import require_client
 from docs_support import agrees
 from docs_support import Page
 from docs_support import Runner
@@ -34,6 +35,9 @@ LEFT_OUT = {
 }
 """The kinds of blocks that are not run, each with the reason."""
 
+CLIENTS = {"offline-sql.md": "sqlite"}
+"""The pages that run the client of a server."""
+
 RUN = {"python", "console"}
 
 
@@ -54,6 +58,9 @@ def test_page(name: str, runner: Runner, databases: Databases, tmp_path: Path) -
     """The page tells one story: its files are written, its commands are run in order,
     and they print what it says.
     """
+    if name in CLIENTS:
+        require_client(CLIENTS[name])
+
     Page(runner, PAGES[name], tmp_path, databases.make()).run()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
+import click
 import pytest
 from flask import Flask
 
@@ -17,6 +18,7 @@ from flask_alembic import ConfigurationError
 from flask_alembic import MigrationFailed
 from flask_alembic import TargetError
 from flask_alembic import UnknownRevisionError
+from flask_alembic.cli.sql import sql_options
 from flask_alembic.statements import ended
 
 NOWHERE = "postgresql+psycopg://ada:secret@nowhere.invalid/todo"
@@ -200,6 +202,22 @@ def test_wrong_range(
     assert result.stderr == f"Error: {message}\nHint: {hint}\n"
 
 
+def test_numbers(apps: Apps) -> None:
+    """Ids that are numbers are ids in a range, and so are their beginnings."""
+    app, _ = apps.plain(NOWHERE)
+    write_revision(app, "1767605400")
+    write_revision(app, "1767695461", "1767605400")
+    assert "upgrade 1767695461" in sql(app, "1767605400:17676954")
+    assert "upgrade 1767605400" in sql(app, "17676054")
+
+    for target, command in [
+        ("heads:1767605400", "upgrade"),
+        ("17676054:1767695461", "downgrade"),
+    ]:
+        with pytest.raises(TargetError, match="leads"):
+            sql(app, target, command=command)
+
+
 @pytest.mark.parametrize("command", ["upgrade", "downgrade", "stamp"])
 def test_range_without_sql(app: Flask, db: Cli, command: str) -> None:
     """A range is for scripts only."""
@@ -219,6 +237,30 @@ def test_option_without_sql(app: Flask, db: Cli, option: str, value: str) -> Non
     result = db(app, "upgrade", option, value)
     assert result.exit_code == 2
     assert f"Error: {option} is for scripts. Add --sql." in result.stderr
+
+
+def test_option_that_needs_a_database(app: Flask) -> None:
+    """An option that a script can't follow is not left out in silence."""
+
+    @click.command()
+    @click.argument("targets", nargs=-1)
+    @click.option("--purge-all", is_flag=True)
+    @sql_options
+    @click.pass_obj
+    def stamp(alembic: Alembic, targets: tuple[str, ...], purge_all: bool) -> None:
+        """Run without a script."""
+
+    app.cli.add_command(stamp)
+    runner = app.test_cli_runner()
+    extension = app.extensions["alembic"]
+    result = runner.invoke(stamp, ["--sql", "--purge-all", "a1"], obj=extension)
+    assert result.exit_code == 2
+    assert "Error: --purge-all needs a database. Leave out --sql." in result.stderr
+
+    with app.app_context():
+        result = runner.invoke(stamp, ["--sql", "a1"], obj=extension)
+
+    assert result.stdout == sql(app, "a1", command="stamp")
 
 
 def test_ensure_version(app: Flask) -> None:

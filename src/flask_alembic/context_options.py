@@ -26,7 +26,7 @@ _OURS: t.Final = {
     "as_sql": "--sql, or Alembic.sql(),",
     "dialect": "engines=",
     "output_buffer": "--output",
-    "output_encoding": "no option: scripts are in UTF-8",
+    "output_encoding": "UTF-8, in which all scripts are,",
     "starting_rev": "a range such as a:b",
     "fn": "Alembic.run_migrations()",
 }

@@ -26,7 +26,7 @@ from .upgrade import upgrade
 Verb = t.Callable[[Facade, t.Any], None]
 
 # A count of steps, which is checked when the steps are looked for.
-_RELATIVE: t.Final = re.compile(r"\d+|.*[+-]\d+")
+_COUNT: t.Final = re.compile(r".*[+-]\d+")
 
 
 def read_target(
@@ -130,7 +130,11 @@ def _check_direction(
     command: str,
 ) -> None:
     """An upgrade that leads down has no steps, and would be an empty script."""
-    if command == "stamp" or any(_RELATIVE.fullmatch(text) for text in ends):
+    sign = "+" if command == "upgrade" else "-"
+    found = [resolve(text, history, sign=sign) for text in ends]
+    is_count = any(_COUNT.fullmatch(f) and f not in history.ids for f in found)
+
+    if command == "stamp" or is_count:
         return
 
     wanted = {id_ for text in ends for id_ in _ids(script, text, history)}
