@@ -94,7 +94,9 @@ def _complete(parameter: sa.BindParameter[t.Any]) -> None:
         raise TypeError(f"a value is required for '{parameter.key}'")
 
     # A literal would be SQL's NULL, where a driver gets JSON's.
-    if parameter.value is None and parameter.type.should_evaluate_none:
+    is_json = isinstance(parameter.type, sa.JSON)
+
+    if parameter.value is None and is_json and parameter.type.should_evaluate_none:
         parameter.value = sa.JSON.NULL
 
 

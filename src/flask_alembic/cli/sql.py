@@ -17,6 +17,9 @@ from ..folders import write_whole
 from ..render import sql as render
 from .options import alembic_log
 
+if t.TYPE_CHECKING:
+    from ..extension import Alembic
+
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
 # What counts for a script too. These, and the options that are used as they are read.
@@ -59,16 +62,7 @@ def sql_options(command: F) -> F:
 
         if sql:
             _refuse(ctx, set(kwargs) - _SHARED)
-            target = kwargs.get("target", kwargs.get("targets"))
-            options = {"target": target} if target else {}
-
-            with alembic_log(kwargs.get("verbose", False)):
-                # A revision that prints must not print into the script.
-                with redirect_stdout(sys.stderr):
-                    scripts = ctx.obj.sql(
-                        command=command.__name__, dialect=dialect, **options
-                    )
-
+            scripts = _scripts(ctx.obj, command.__name__, dialect, kwargs)
             return _write(scripts, output)
 
         for name, value in (("output", output), ("dialect", dialect)):
@@ -81,6 +75,21 @@ def sql_options(command: F) -> F:
         run = option(run)
 
     return t.cast(F, run)
+
+
+def _scripts(
+    alembic: Alembic, command: str, dialect: str | None, options: dict[str, t.Any]
+) -> dict[str, str]:
+    target = options.get("target", options.get("targets"))
+    more = {"target": target} if target else {}
+
+    with alembic_log(options.get("verbose", False)):
+        # A revision that prints must not print into the script.
+        with redirect_stdout(sys.stderr):
+            scripts = alembic.sql(command=command, dialect=dialect, **more)
+
+    sys.stderr.flush()
+    return scripts
 
 
 def _refuse(ctx: click.Context, names: t.Collection[str]) -> None:
