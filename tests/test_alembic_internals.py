@@ -15,6 +15,7 @@ from pathlib import Path
 import alembic.op
 import pytest
 import sqlalchemy as sa
+from alembic.ddl.impl import DefaultImpl
 from alembic.operations import Operations
 from alembic.runtime.migration import HeadMaintainer
 from alembic.runtime.migration import MigrationContext
@@ -22,6 +23,7 @@ from alembic.runtime.migration import StampStep
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 import flask_alembic
 from apps import Apps
@@ -39,8 +41,10 @@ ON_INSTANCES: t.Final = {
 """Attributes that exist once an object is made."""
 
 ON_CLASSES: t.Final = {
+    "_backslash_escapes": PGDialect,
     "_downgrade_revs": ScriptDirectory,
     "_ensure_version_table": MigrationContext,
+    "_exec": DefaultImpl,
     "_generate_template": ScriptDirectory,
     "_insert_version": HeadMaintainer,
     "_install_proxy": Operations,

@@ -438,7 +438,12 @@ TARGETS: t.Final = (
     unknown("revision", "x", "--parent", "nope"),
     unknown("revision", "x", "--depend", "nope"),
     unknown("upgrade", "", text=""),
-    unknown("upgrade", "x:y", text="x:y"),
+    target(
+        "Error: 'x:y' is a range, but where to start is what the database says.\n"
+        "Hint: Run 'flask db upgrade y', or add --sql to write a script.\n",
+        "upgrade",
+        "x:y",
+    ),
     unknown("stamp", "+1", text="+1"),
     unknown("upgrade", "current", text="current"),
     target(

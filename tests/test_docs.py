@@ -13,6 +13,7 @@ from sybil.example import SybilFailure
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
 import flask_alembic
+from clients import require_client
 from docs_support import agrees
 from docs_support import FILES
 from docs_support import Page
@@ -37,6 +38,9 @@ LEFT_OUT = {
 
 RUN = {*FILES, "console"}
 
+CLIENTS = {"offline-sql.md": "sqlite"}
+"""The pages that run the client of a server."""
+
 
 @pytest.fixture(scope="module")
 def runner() -> t.Iterator[Runner]:
@@ -55,6 +59,9 @@ def test_page(name: str, runner: Runner, databases: Databases, tmp_path: Path) -
     """The page tells one story: its files are written, its commands are run in order,
     and they print what it says.
     """
+    if name in CLIENTS:
+        require_client(CLIENTS[name])
+
     Page(runner, PAGES[name], tmp_path, databases.make()).run()
 
 

@@ -50,6 +50,7 @@ LAZY_PACKAGES = (
     "flask_alembic.cli.options",
     "flask_alembic.cli.read",
     "flask_alembic.cli.run",
+    "flask_alembic.cli.sql",
     "flask_alembic.cli.write",
     "flask_alembic.errors",
     "flask_alembic.operations.",

@@ -15,11 +15,15 @@ from alembic.runtime.migration import HeadMaintainer
 from alembic.runtime.migration import MigrationStep
 from alembic.runtime.migration import StampStep
 from alembic.script import ScriptDirectory
+from sqlalchemy.schema import CreateTable
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import RevisionStep
+
+# The dialects that know ``CREATE TABLE IF NOT EXISTS``.
+_IF_NOT_EXISTS: t.Final = frozenset({"mariadb", "mysql", "postgresql", "sqlite"})
 
 
 class LogicalTransaction(t.Protocol):
@@ -41,6 +45,9 @@ def begin_transaction(context: MigrationContext) -> LogicalTransaction | None:
     :param context: The context to begin it on.
     :return: The transaction, or ``None`` where somebody else's surrounds us.
     """
+    if context.as_sql:
+        return _WrittenTransaction(context)
+
     per_migration = (
         bool(context._transaction_per_migration)
         if context.impl.transactional_ddl
@@ -52,13 +59,37 @@ def begin_transaction(context: MigrationContext) -> LogicalTransaction | None:
     return t.cast("LogicalTransaction", transaction)
 
 
+class _WrittenTransaction:
+    """``BEGIN`` and ``COMMIT`` in a script. They are there where ``BEGIN`` makes a
+    transaction of data alone, too; Alembic leaves them out there.
+
+    :param context: The context to begin it on.
+    """
+
+    def __init__(self, context: MigrationContext) -> None:
+        self.impl = context.impl
+        is_chosen = context.opts.get("transactional_ddl") is not None
+        self.is_written = context.impl.transactional_ddl or not is_chosen
+
+        if self.is_written:
+            self.impl.emit_begin()
+
+    def commit(self) -> None:
+        if self.is_written:
+            self.impl.emit_commit()
+
+    def rollback(self) -> None:
+        """Do nothing: the script is thrown away."""
+
+
 def in_external_transaction(context: MigrationContext) -> bool:
-    """Whether the connection was in a transaction before the context was made.
+    """Whether the connection was in a transaction before the context was made, or is
+    none at all.
 
     :param context: The context to ask.
     :return: ``True`` if somebody else will commit.
     """
-    return context._in_external_transaction
+    return context.as_sql or context._in_external_transaction
 
 
 def ensure_version_table(context: MigrationContext) -> None:
@@ -66,7 +97,33 @@ def ensure_version_table(context: MigrationContext) -> None:
 
     :param context: The context to create it on.
     """
-    context._ensure_version_table()
+    if context.as_sql:
+        exists = context.dialect.name in _IF_NOT_EXISTS
+        context.execute(CreateTable(context._version, if_not_exists=exists))
+    else:
+        context._ensure_version_table()
+
+
+def write_by(
+    context: MigrationContext,
+    write: t.Callable[..., None],
+    connection: t.Any,
+) -> None:
+    """Let a function write what is run on a context with ``as_sql``. Alembic's own way
+    ends a statement that has ended, and replaces tabs in data.
+
+    :param context: The context.
+    :param write: Called with what is to be executed.
+    :param connection: What stands in for the connection.
+    """
+    context.connection = context.impl.connection = connection
+    t.cast(t.Any, context.impl)._exec = write
+
+    # A connection would tell. It is so unless a server was set up strangely.
+    if context.dialect.name == "postgresql":
+        t.cast(t.Any, context.dialect)._backslash_escapes = False
+    elif context.dialect.name == "mssql":
+        context.dialect.default_schema_name = "dbo"
 
 
 def version_column(context: MigrationContext) -> sa.Column[str]:

@@ -23,7 +23,11 @@ _OURS: t.Final = {
     "dialect_name": "engines=",
     "target_metadata": "metadatas=",
     "script": "ALEMBIC['script_location']",
-    "as_sql": "no option",
+    "as_sql": "--sql, or Alembic.sql(),",
+    "dialect": "engines=",
+    "output_buffer": "--output",
+    "output_encoding": "UTF-8, in which all scripts are,",
+    "starting_rev": "a range such as a:b",
     "fn": "Alembic.run_migrations()",
 }
 
@@ -72,6 +76,7 @@ def all_options(
     given: t.Mapping[str, t.Any],
     databases: t.Mapping[str, Database],
     configure: t.Callable[[Options], None],
+    dialect: str | None = None,
 ) -> Options:
     """The options of all databases.
 
@@ -79,6 +84,7 @@ def all_options(
         of single databases, which go on top.
     :param databases: Name to database.
     :param configure: May change the result in place.
+    :param dialect: The kind of all databases, instead of the engines'.
     :return: Name to arguments of :meth:`EnvironmentContext.configure`.
     :raises ConfigurationError: For a misspelling, a wrong type, or an option that the
         extension sets itself.
@@ -91,7 +97,10 @@ def all_options(
 
     result = {
         name: _options(
-            {**everywhere, **single.get(name, {})}, database, len(databases) > 1
+            {**everywhere, **single.get(name, {})},
+            database,
+            len(databases) > 1,
+            dialect or database.engine.dialect.name,
         )
         for name, database in databases.items()
     }
@@ -142,7 +151,7 @@ def _single_options(
 
 
 def _options(
-    given: t.Mapping[str, t.Any], database: Database, several: bool
+    given: t.Mapping[str, t.Any], database: Database, several: bool, dialect: str
 ) -> dict[str, t.Any]:
     result = {**given, "target_metadata": database.metadata}
 
@@ -151,7 +160,7 @@ def _options(
         result["upgrade_token"] = f"{name}_upgrades"
         result["downgrade_token"] = f"{name}_downgrades"
 
-    if database.engine.dialect.name == "sqlite":
+    if dialect == "sqlite":
         # It can't alter tables, and its DDL is transactional with an explicit BEGIN.
         result.setdefault("render_as_batch", True)
         result.setdefault("transactional_ddl", True)

@@ -59,6 +59,7 @@ class Environment:
         self.script: RevisionIndex | None = None
         self.databases: dict[str, Database] | None = None
         self.report: MigrationReport = MigrationReport()
+        self.dialect: str | None = None
         self._hooks = hooks
         self.connections: ConnectionSet = ConnectionSet(
             hooks, keep_pooled=keep_pooled, borrowed=connections or {}
@@ -183,7 +184,7 @@ class Environment:
             try:
                 yield
             finally:
-                self._close_opened_since(before | self._kept)
+                self.close(self.connections.names - before - self._kept, commit=False)
 
     @contextmanager
     def running(self) -> t.Iterator[None]:
@@ -211,7 +212,7 @@ class Environment:
 
             raise
 
-        self._close_opened_since(before)
+        self.close(self.connections.names - before, commit=False)
 
     def add_report(self, report: MigrationReport) -> None:
         """Add a run to the report, which tells of all tries of one method.
@@ -249,9 +250,6 @@ class Environment:
         self._context_options = {}
         self.close(commit=True)
 
-    def _close_opened_since(self, before: set[str]) -> None:
-        self.close(self.connections.names - before, commit=False)
-
     def _forget(self, names: t.Iterable[str] | None) -> None:
         for made in (self._contexts, self._operations, self._environment_contexts):
             # All: also those that a subclass made, or that are not connected.
@@ -265,15 +263,11 @@ class Environment:
         config: Config,
         script: ScriptDirectory,
     ) -> MigrationContext:
-        if not self._context_options:
-            configure = partial(self._hooks.configure_options, config)
-            self._context_options = all_options(
-                self.settings.context, databases, configure
-            )
-
-        options = self._context_options[name]
+        options = self._options_of(name, databases, config)
         connection = self.connections.open(databases[name])
         context = self.environment_context(name, config, script)
+        # It is for scripts; Alembic refuses it here.
+        options = {**options, "literal_binds": False}
         context.configure(connection=connection, **options)
         result = context.get_context()
 
@@ -281,6 +275,17 @@ class Environment:
             compare_by_meaning(result)
 
         return result
+
+    def _options_of(
+        self, name: str, databases: dict[str, Database], config: Config
+    ) -> dict[str, t.Any]:
+        if not self._context_options:
+            configure = partial(self._hooks.configure_options, config)
+            self._context_options = all_options(
+                self.settings.context, databases, configure, self.dialect
+            )
+
+        return self._context_options[name]
 
     def pass_options(self, config: Config) -> None:
         """Let revisions, templates and hooks ask for what the caller gave.

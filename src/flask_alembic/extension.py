@@ -7,6 +7,7 @@ import typing as t
 import warnings
 from contextlib import contextmanager
 from contextlib import ExitStack
+from contextlib import nullcontext
 from weakref import WeakKeyDictionary
 
 from flask import current_app
@@ -60,6 +61,7 @@ if t.TYPE_CHECKING:
     from .call_options import XArguments
     from .compat import Cache
     from .environment import Environment
+    from .offline import OfflineEnvironment
     from .scripts import RevisionIndex
 
     # Not "Collection": a dict is one, and its values would be taken for anything.
@@ -650,6 +652,41 @@ class Alembic:
         with self._lent(databases=databases):
             return operations.adopt.adopt(self, apply=apply)
 
+    def sql(
+        self,
+        target: RevisionArgument = "heads",
+        *,
+        command: str = "upgrade",
+        databases: Databases | None = None,
+        x: XArguments | None = None,
+        tag: str | None = None,
+        dialect: str | None = None,
+    ) -> dict[str, str]:
+        """Write what a method would run as SQL, without connecting to a database.
+
+        :param target: A range ``"a:b"``: where the databases are, and where to go. Up
+            from base, ``"b"`` does.
+        :param command: ``"upgrade"``, ``"downgrade"``, ``"stamp"``, or
+            ``"ensure_version"``, which has no target.
+        :param databases: The names of the databases to write for, instead of all.
+        :param x: Arguments for the revisions, as of :meth:`using`.
+        :param tag: A text for the revisions, as of :meth:`using`.
+        :param dialect: The kind of database to write for, instead of that of the
+            engines: ``"postgresql"``, ``"mysql"``, ``"mariadb"``, ``"sqlite"``,
+            ``"oracle"``, ``"mssql"``.
+        :return: Name to script. It is empty if there is nothing to do.
+        :raises TargetError: If a range is missing, or leads the other way.
+        :raises MigrationFailed: If a revision raises, such as one that reads from the
+            database.
+
+        .. versionadded:: 4.0
+        """
+        with self._offline(databases=databases, x=x, tag=tag, dialect=dialect) as env:
+            found = operations.offline.read_target(self, target, command)
+            verb, env.start, end = found
+            self._report(verb, end)
+            return env.scripts
+
     def run_migrations(self, fn: Work, **kwargs: t.Any) -> MigrationReport:
         """Run what a function says, on all databases. :meth:`upgrade`,
         :meth:`downgrade`, :meth:`stamp` and :meth:`revision` go through here.
@@ -711,6 +748,7 @@ class Alembic:
         allow_drops: bool = False,
         rev_id: str | None = None,
         skip_empty: bool = False,
+        sql: bool = False,
         databases: Databases | None = None,
         x: XArguments | None = None,
         tag: str | None = None,
@@ -732,6 +770,8 @@ class Alembic:
         :param rev_id: The id of the revision, instead of a new one.
         :param skip_empty: Whether to write no file if nothing changed. Nothing is
             compared if ``empty`` is given, and so nothing skipped.
+        :param sql: Whether to connect to no database, so that no operations are
+            written.
         :param databases: The names of the databases to compare, instead of all.
         :param x: Arguments for hooks and the template, as of :meth:`using`.
         :param tag: A text for hooks and the template, as of :meth:`using`.
@@ -740,10 +780,19 @@ class Alembic:
         :raises EmptyMetadataError: If all tables would be dropped.
 
         .. versionchanged:: 4.0
-            Added ``allow_drops``, ``rev_id``, ``skip_empty``, ``databases``, ``x`` and
-            ``tag``; ``message`` may be left out.
+            Added ``allow_drops``, ``rev_id``, ``skip_empty``, ``sql``, ``databases``,
+            ``x`` and ``tag``; ``message`` may be left out.
         """
-        with self._lent(databases=databases, x=x, tag=tag, autogenerate=not empty):
+        if sql and allow_drops:
+            raise self._compares_nothing()
+
+        empty = empty or sql
+        options = {"databases": databases, "x": x, "tag": tag}
+
+        with (
+            self._offline() if sql else nullcontext(),
+            self._lent(**options, autogenerate=not empty),
+        ):
             return operations.revision.revision(
                 self,
                 message,
@@ -880,6 +929,23 @@ class Alembic:
             with environment.lent():
                 yield
 
+    @contextmanager
+    def _offline(
+        self, *, dialect: str | None = None, **options: t.Any
+    ) -> t.Iterator[OfflineEnvironment]:
+        from .offline import OfflineEnvironment
+
+        before = self._environment()
+        environment = OfflineEnvironment(
+            before.settings,
+            self._hooks,
+            options=before.options.also(**options),
+            dialect=dialect,
+        )
+
+        with self._swapped(environment, connects=False):
+            yield environment
+
     def _state(self) -> AppState:
         # To call it on an app of its own, Flask's proxy has to be unwrapped.
         app: Flask | None = (
@@ -915,11 +981,15 @@ class Alembic:
         return environments[thread]
 
     @contextmanager
-    def _swapped(self, environment: Environment) -> t.Iterator[None]:
+    def _swapped(
+        self, environment: Environment, *, connects: bool = True
+    ) -> t.Iterator[None]:
         """Let another environment be the one of this context and thread for a while."""
         environments, thread = self._environments(), threading.get_ident()
         before, environments[thread] = environments[thread], environment
-        before.connections.settle()
+
+        if connects:
+            before.connections.settle()
 
         try:
             yield
@@ -969,6 +1039,17 @@ class Alembic:
             hint="Keep one: it migrates several databases, Alembic(metadatas={...}).",
             key="ALEMBIC",
             value=app.config.get("ALEMBIC"),
+        )
+
+    def _compares_nothing(self) -> Exception:
+        from .errors import ConfigurationError
+
+        return ConfigurationError(
+            "A revision that is written without connecting (sql) drops no tables"
+            " (allow_drops): it compares nothing.",
+            hint="Leave one of them out.",
+            key="sql",
+            value=True,
         )
 
     def _no_app(self, app: Flask | None) -> Exception:

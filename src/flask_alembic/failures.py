@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .errors import MigrationFailed
 from .errors import PartialCommitError
+from .offline_connection import how_to_write
 from .redaction import redact
 from .revision_files import display
 from .steps import step_name
@@ -54,7 +55,7 @@ class Failure:
         text = describe(self.error)
 
         for context in self.contexts.values():
-            if context.connection is not None:
+            if context.connection is not None and not context.as_sql:
                 text = redact(text, context.connection.engine)
 
         return text
@@ -77,12 +78,34 @@ def migration_failed(failure: Failure) -> MigrationFailed:
     :param failure: What is known.
     :return: The error to raise.
     """
+    if failure.context.as_sql:
+        return _not_written(failure)
+
     return _error(
         MigrationFailed,
         f"Revision {failure.revision} failed on the database '{failure.database}':"
         f" {failure.reason}",
         _hint(failure),
         failure,
+    )
+
+
+def _not_written(failure: Failure) -> MigrationFailed:
+    """The error for a revision that can't be written: nothing was run anywhere."""
+    reason = failure.reason
+    hint = f"No script was written. Mend {_what_to_mend(failure)} and run it again."
+
+    if cure := how_to_write(failure.error):
+        reason = f"{_place(failure)} needs a connection, and a script has none."
+        hint = f"{cure}, or run this revision without --sql."
+
+    return MigrationFailed(
+        f"Revision {failure.revision} can't be written as SQL for the database"
+        f" '{failure.database}': {reason}",
+        database=failure.database,
+        revision=failure.revision,
+        path=failure.path,
+        hint=hint,
     )
 
 
@@ -215,15 +238,30 @@ _CAUSE: t.Final = "the cause"
 
 def _what_to_mend(failure: Failure) -> str:
     """The file, if the exception came out of it."""
-    traceback = failure.error.__traceback__
+    return _CAUSE if _line(failure) is None else _file(failure)
+
+
+def _place(failure: Failure) -> str:
+    line = _line(failure)
+    return "it" if line is None else f"{_file(failure)}, line {line},"
+
+
+def _file(failure: Failure) -> str:
+    script, path = failure.context.script, str(failure.path)
+    return display(path, script.dir) if script else path
+
+
+def _line(failure: Failure) -> int | None:
+    """The line of the file that the exception came out of."""
+    traceback, line = failure.error.__traceback__, None
 
     while traceback is not None:
         if traceback.tb_frame.f_code.co_filename == failure.path:
-            script = failure.context.script
-            return display(failure.path, script.dir) if script else failure.path
+            line = traceback.tb_lineno
+
         traceback = traceback.tb_next
 
-    return _CAUSE
+    return line
 
 
 def _product(context: MigrationContext) -> str:

@@ -29,6 +29,7 @@ from .reports import AppliedStep
 from .reports import MigrationReport
 from .rounds import in_step
 from .steps import call_step
+from .steps import step_comment
 from .steps import step_direction
 from .steps import step_key
 from .steps import step_name
@@ -147,6 +148,9 @@ class _Run:
         for name, step in steps.items():
             context = self.contexts[name]
 
+            if context.as_sql:
+                context.impl.static_output(step_comment(step))
+
             try:
                 self.round.begun[name] = alembic_internals.begin_transaction(context)
                 self.round.done[name] = self.apply(name, step)
@@ -215,7 +219,7 @@ class _Run:
         """An error tells which statements could not be rolled back."""
         self.round.log = StatementLog(rolls_back_ddl=context.impl.transactional_ddl)
 
-        if context.connection is None:
+        if context.connection is None or context.as_sql:
             yield
         else:
             with self.round.log.listening(context.connection):

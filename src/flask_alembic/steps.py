@@ -69,6 +69,16 @@ def step_removed(step: MigrationStep) -> tuple[str, ...]:
     return step.removed if isinstance(step, PurgeStep) else ()
 
 
+def step_comment(step: MigrationStep) -> str:
+    """What stands above a step in a script.
+
+    :param step: The step.
+    :return: A line, which is a comment in SQL.
+    """
+    text = f"{step_direction(step)} {step_name(step)}: {step.doc or ''}"
+    return f"-- {' '.join(text.split()).rstrip(':')}"
+
+
 def call_step(
     step: MigrationStep,
     kwargs: t.Mapping[str, t.Any],

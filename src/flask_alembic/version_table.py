@@ -55,7 +55,8 @@ def column_length(context: MigrationContext) -> int | None:
     :return: Number of characters, or ``None`` if there is no limit.
     """
     column = alembic_internals.version_column(context)
-    found = _columns(context, column.table).get(column.name, column.type)
+    columns = {} if context.as_sql else _columns(context, column.table)
+    found = columns.get(column.name, column.type)
     return getattr(found, "length", None)
 
 

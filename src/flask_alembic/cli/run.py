@@ -22,6 +22,7 @@ from .options import NegativeNumbers
 from .options import skip_missing
 from .options import tell_lines
 from .options import verbose_log
+from .sql import sql_options
 
 if t.TYPE_CHECKING:
     from ..extension import Alembic
@@ -35,12 +36,14 @@ if t.TYPE_CHECKING:
 @skip_missing
 @call_options
 @verbose_log
+@sql_options
 @click.pass_obj
 def upgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) -> None:
     """Run revisions up to TARGET, by default all.
 
     TARGET is an id, the beginning of one, head, heads, LABEL@head, or a number of
-    revisions: 2 or +2.
+    revisions: 2 or +2. With --sql it may be a range START:TARGET, where START is base
+    by default.
     """
     _tell_number(alembic, target, "+")
 
@@ -55,12 +58,13 @@ def upgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) ->
 @skip_missing
 @call_options
 @verbose_log
+@sql_options
 @click.pass_obj
 def downgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) -> None:
     """Run revisions back down to TARGET, by default one.
 
     TARGET is an id, the beginning of one, base, or a number of revisions: 2, -2 or
-    LABEL@-2.
+    LABEL@-2. With --sql it is a range START:TARGET.
     """
     _tell_number(alembic, target, "-")
 
@@ -90,6 +94,7 @@ def downgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) 
 @skip_missing
 @call_options
 @verbose_log
+@sql_options
 @click.pass_obj
 def stamp(
     alembic: Alembic,
@@ -100,6 +105,8 @@ def stamp(
     verbose: bool,
 ) -> None:
     """Let the databases be at TARGET, without running revisions.
+
+    With --sql it may be a range START:TARGET, where START is base by default.
 
     With --verify the revisions after TARGET are run and rolled back. What their Python
     code does outside of the database stays.
@@ -123,6 +130,7 @@ def stamp(
 @click.command("ensure-version", cls=DatabaseCommand)
 @database_option
 @verbose_log
+@sql_options
 @click.pass_obj
 def ensure_version(alembic: Alembic, verbose: bool) -> None:
     """Make the version table where it is missing."""

@@ -102,6 +102,7 @@ def _new_revision(command: F) -> F:
 @click.option("--empty", is_flag=True, help="Write no operations.")
 @click.option("--autogenerate", is_flag=True, help="Compare, which is the default.")
 @click.option("--skip-empty", is_flag=True, help="Write no file if nothing changed.")
+@click.option("--sql", is_flag=True, help="Connect to nothing. Write no operations.")
 @_new_revision
 @click.pass_obj
 def revision(
@@ -111,6 +112,7 @@ def revision(
     empty: bool,
     autogenerate: bool,
     skip_empty: bool,
+    sql: bool,
     **options: t.Any,
 ) -> None:
     """Write a new revision that says MESSAGE.
@@ -119,11 +121,12 @@ def revision(
     databases to the models. With --empty it compares nothing. Without MESSAGE, the
     revision is called by what was found.
     """
-    if empty and (autogenerate or skip_empty):
+    if (empty or sql) and (autogenerate or skip_empty):
+        one = "--empty" if empty else "--sql"
         other = "--autogenerate" if autogenerate else "--skip-empty"
-        raise click.UsageError(f"--empty compares nothing, and {other} compares.")
+        raise click.UsageError(f"{one} compares nothing, and {other} compares.")
 
-    _write(alembic, empty=empty, skip_empty=skip_empty, **options)
+    _write(alembic, empty=empty, skip_empty=skip_empty, sql=sql, **options)
 
 
 @click.command(cls=DatabaseCommand)

@@ -12,6 +12,7 @@ if t.TYPE_CHECKING:
     from . import compare as compare
     from . import ensure_version as ensure_version
     from . import merge as merge
+    from . import offline as offline
     from . import read as read
     from . import revision as revision
     from . import stamp as stamp
@@ -23,6 +24,7 @@ _VERBS: t.Final = frozenset(
         "compare",
         "ensure_version",
         "merge",
+        "offline",
         "read",
         "revision",
         "stamp",

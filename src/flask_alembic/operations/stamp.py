@@ -13,6 +13,7 @@ from ..arguments import RevisionArgument
 from ..errors import FlaskAlembicError
 from ..errors import TargetError
 from ..history import History
+from ..ranges import no_range
 from .facade import alembic_errors
 from .facade import Facade
 from .facade import known_heads
@@ -46,7 +47,8 @@ def stamp(
         )
 
     history = History(alembic.script_directory)
-    targets = [resolve(text, history) for text in as_strings(target)]
+    texts = [no_range(text, history, command="stamp") for text in as_strings(target)]
+    targets = [resolve(text, history) for text in texts]
     wanted = _ids(alembic, targets)
 
     if verify:

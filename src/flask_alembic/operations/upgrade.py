@@ -19,6 +19,7 @@ from ..errors import MultipleHeadsError
 from ..errors import RevisionFileError
 from ..errors import TargetError
 from ..history import History
+from ..ranges import no_range
 from ..revision_files import display
 from ..steps import step_script
 from ..version_table import column_length
@@ -44,7 +45,8 @@ def upgrade(
     """
     script = alembic.script_directory
     history = History(script)
-    targets = [resolve(text, history, sign="+") for text in as_strings(target)]
+    texts = [no_range(text, history, command="upgrade") for text in as_strings(target)]
+    targets = [resolve(text, history, sign="+") for text in texts]
     # Several ids are a list for Alembic, but a count of steps has to be a str.
     to: str | list[str] = targets[0] if len(targets) == 1 else targets
 
@@ -91,7 +93,9 @@ def downgrade(
     if len(texts) != 1:
         raise TargetError("A downgrade goes to one revision.", target=", ".join(texts))
 
-    to = resolve(texts[0], History(script), sign="-")
+    history = History(script)
+    to = no_range(texts[0], history, command="downgrade")
+    to = resolve(to, history, sign="-")
 
     if to.startswith("+"):
         raise TargetError(
