@@ -6,13 +6,18 @@ import typing as t
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import OperationalError
 
 from . import sqlite
-from .databases import redact
-from .databases import safe_url
+from .async_driver import driver_error
+from .async_engines import in_foreign_transaction
+from .async_engines import is_async
+from .async_engines import sync_engine
 from .errors import ConnectionFailed
 from .errors import FlaskAlembicError
+from .redaction import redact
+from .redaction import safe_url
 
 if t.TYPE_CHECKING:
     from .databases import Database
@@ -56,7 +61,12 @@ def open_connection(database: Database, *, keep_pooled: bool) -> OpenConnection:
         # An event hook of the engine's has set something up. It is to last.
         connection.commit()
 
-    is_pooled = keep_pooled or sqlite.pool_is_database(database.engine)
+    is_pooled = (
+        keep_pooled
+        # Its pool has lent nothing, and gets nothing back.
+        or is_async(database.engine)
+        or sqlite.pool_is_database(database.engine)
+    )
     restore = None
 
     if sqlite.is_sqlite(database.engine):
@@ -109,7 +119,10 @@ def close_connection(opened: OpenConnection, *, commit: bool = False) -> None:
 
 
 def _connect(database: Database) -> sa.Connection:
-    if sqlite.in_foreign_transaction(database.engine):
+    engine = database.engine
+    usable = sync_engine(engine, database.name)
+
+    if in_foreign_transaction(engine):
         raise FlaskAlembicError(
             f"The database '{database.name}' is in memory, and the app is in a"
             " transaction on its only connection.",
@@ -117,17 +130,30 @@ def _connect(database: Database) -> sa.Connection:
         )
 
     try:
-        return database.engine.connect()
-    except OperationalError as error:
-        text = next(iter(str(error.orig).strip().splitlines()), "")
-        reason = redact(text, database.engine)
-        failed = _connection_failed(database, reason, error.orig or error)
+        return usable.connect()
+    except _driver_errors(engine) as error:
+        orig = driver_error(error) if isinstance(error, DBAPIError) else error
+        text = next(iter(str(orig).strip().splitlines()), type(orig).__name__)
+        failed = _connection_failed(database, redact(text, engine), orig or error)
         # What the driver said is shown with the error, unless there is a secret in it.
-        is_open = redact(str(error.orig), database.engine) == str(error.orig)
+        is_open = redact(str(orig), engine) == str(orig)
         raise failed from (error if is_open else None)
     except (ArithmeticError, ImportError, TypeError, ValueError) as error:
         # Such as a password that the driver can't encode; it quotes the password.
         raise _connection_failed(database, type(error).__name__, error) from None
+
+
+def _driver_errors(engine: sa.Engine) -> tuple[type[Exception], ...]:
+    """What a driver raises that can't connect. asyncpg lets errors of the socket
+    through, and SQLAlchemy 2.0 does so with asyncpg's own.
+    """
+    if not is_async(engine):
+        return (OperationalError,)
+
+    driver = getattr(engine.dialect.dbapi, engine.dialect.driver, None)
+    names = ("PostgresError", "InterfaceError", "InternalClientError")
+    own = [getattr(driver, name) for name in names if hasattr(driver, name)]
+    return (DBAPIError, OSError, *own)
 
 
 def _connection_failed(

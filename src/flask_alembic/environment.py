@@ -7,10 +7,10 @@ from __future__ import annotations
 import typing as t
 from contextlib import contextmanager
 
-from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 
+from .async_operations import CarriedOperations
 from .connections import close_connection
 from .connections import end_transaction
 from .connections import open_connection
@@ -25,6 +25,7 @@ from .server_defaults import compare_by_meaning
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.operations import Operations
     from alembic.script import ScriptDirectory
 
     from .databases import Database
@@ -112,7 +113,7 @@ class Environment:
             known = self._operations.get(name)
 
             if known is None or known.migration_context is not context:
-                self._operations[name] = Operations(context)
+                self._operations[name] = CarriedOperations(context)
 
         return self._operations
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
-from .databases import redact
+from .async_driver import driver_error
 from .errors import MigrationFailed
 from .errors import PartialCommitError
+from .redaction import redact
 from .revision_files import display
 from .steps import step_name
 from .steps import step_script
@@ -110,7 +111,7 @@ def describe(error: BaseException) -> str:
     :return: What the driver said, or the type and the text.
     """
     if isinstance(error, DBAPIError) and error.orig is not None:
-        kind, text = type(error.orig).__name__, _without_rows(error)
+        kind, text = type(driver_error(error)).__name__, _without_rows(error)
     else:
         kind, text = type(error).__name__, "" if error.args == (None,) else str(error)
 
@@ -119,7 +120,7 @@ def describe(error: BaseException) -> str:
 
 def _without_rows(error: DBAPIError) -> str:
     # The first line is the sentence. PostgreSQL's others quote rows.
-    text = next(iter(str(error.orig).strip().splitlines()), "")
+    text = next(iter(str(driver_error(error)).strip().splitlines()), "")
     text = _ROW_DATA.sub(f"'{_HIDDEN}'", text)
 
     for value in _texts(error.params):

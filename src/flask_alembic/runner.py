@@ -12,11 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
 
-from alembic.operations import Operations
-
 from . import alembic_internals
 from . import sqlite
 from .alembic_internals import LogicalTransaction
+from .async_operations import CarriedOperations
 from .databases import default_name
 from .databases import identifier
 from .failures import commit_failed
@@ -107,7 +106,7 @@ class _Run:
         context = self.contexts[name]
         heads = read_heads(context, name)
 
-        with alembic_internals.op_proxy(Operations(context)):
+        with alembic_internals.op_proxy(CarriedOperations(context)):
             steps = list(work(heads, context) or ())
 
         connection = context.connection
@@ -157,7 +156,7 @@ class _Run:
             alembic_internals.ensure_version_table(context)
 
         with self.logging_statements(context):
-            with alembic_internals.op_proxy(Operations(context)):
+            with alembic_internals.op_proxy(CarriedOperations(context)):
                 call_step(
                     step,
                     self.kwargs,

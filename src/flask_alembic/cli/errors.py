@@ -18,10 +18,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import NoSuchModuleError
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..databases import redact
 from ..errors import FlaskAlembicError
 from ..errors import MigrationFailed
 from ..failures import describe
+from ..redaction import redact
 from ..render import text
 
 if t.TYPE_CHECKING:
