@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 
-from .async_operations import CarriedOperations
+from .async_operations import make_operations
 from .connections import close_connection
 from .connections import end_transaction
 from .connections import open_connection
@@ -113,7 +113,7 @@ class Environment:
             known = self._operations.get(name)
 
             if known is None or known.migration_context is not context:
-                self._operations[name] = CarriedOperations(context)
+                self._operations[name] = make_operations(context)
 
         return self._operations
 

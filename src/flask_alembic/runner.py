@@ -15,7 +15,7 @@ from dataclasses import field
 from . import alembic_internals
 from . import sqlite
 from .alembic_internals import LogicalTransaction
-from .async_operations import CarriedOperations
+from .async_operations import make_operations
 from .databases import default_name
 from .databases import identifier
 from .failures import commit_failed
@@ -106,7 +106,7 @@ class _Run:
         context = self.contexts[name]
         heads = read_heads(context, name)
 
-        with alembic_internals.op_proxy(CarriedOperations(context)):
+        with alembic_internals.op_proxy(make_operations(context)):
             steps = list(work(heads, context) or ())
 
         connection = context.connection
@@ -156,7 +156,7 @@ class _Run:
             alembic_internals.ensure_version_table(context)
 
         with self.logging_statements(context):
-            with alembic_internals.op_proxy(CarriedOperations(context)):
+            with alembic_internals.op_proxy(make_operations(context)):
                 call_step(
                     step,
                     self.kwargs,
