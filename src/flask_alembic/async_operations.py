@@ -24,20 +24,22 @@ def make_operations(context: MigrationContext) -> Operations:
     """
     operations = Operations(context)
 
-    if (connection := context.connection) is not None:
-        driver = connection.connection.dbapi_connection
+    connection = context.connection
 
-        if isinstance(driver, CarriedConnection):
-            # In a subclass Alembic would not find it: "op" is made of one class.
-            run = partial(_run_async, connection, driver)
-            operations.run_async = run  # type: ignore[method-assign]
+    if connection is not None and isinstance(_driver(connection), CarriedConnection):
+        # In a subclass Alembic would not find it: "op" is made of one class.
+        run = partial(_run_async, connection)
+        operations.run_async = run  # type: ignore[method-assign]
 
     return operations
 
 
+def _driver(connection: sa.Connection) -> t.Any:
+    return connection.connection.dbapi_connection
+
+
 def _run_async(
     connection: sa.Connection,
-    driver: CarriedConnection,
     async_function: t.Callable[..., t.Awaitable[_T]],
     *args: t.Any,
     **kw_args: t.Any,
@@ -46,7 +48,7 @@ def _run_async(
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     async_connection = AsyncConnection(AsyncEngine(connection.engine), connection)
-    result: _T = driver.run_async(
+    result: _T = _driver(connection).run_async(
         lambda _: async_function(async_connection, *args, **kw_args)
     )
     return result

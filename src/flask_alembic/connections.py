@@ -53,6 +53,16 @@ def open_connection(database: Database, *, keep_pooled: bool) -> OpenConnection:
     """
     connection = _connect(database)
 
+    try:
+        return _prepare(database, connection, keep_pooled=keep_pooled)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _prepare(
+    database: Database, connection: sa.Connection, *, keep_pooled: bool
+) -> OpenConnection:
     if connection.in_transaction():
         if _is_shared(database.engine, connection):
             # A test's transaction: we run inside, and whoever began it ends it.
@@ -88,7 +98,7 @@ def end_transaction(opened: OpenConnection, *, commit: bool) -> None:
             # PostgreSQL answers a commit after a failed statement by rolling back, and
             # says nothing. It refuses any other statement.
             if opened.connection.dialect.name == "postgresql":
-                opened.connection.exec_driver_sql("SELECT 1")
+                opened.connection.exec_driver_sql("SELECT 1").close()
 
             opened.connection.commit()
         else:
