@@ -7,6 +7,7 @@ import os
 import typing as t
 from pathlib import Path
 
+import alembic.context
 import alembic.op
 import pytest
 import sqlalchemy as sa
@@ -32,10 +33,12 @@ def pytest_report_header() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> t.Iterator[None]:
-    """No app context, and no ``op`` proxy."""
+    """No app context, and no ``op`` or ``context`` proxy."""
     yield
     assert not g, "an app context is still pushed"
-    assert getattr(alembic.op, "_proxy", None) is None, "the op proxy is still there"
+
+    for module in (alembic.op, alembic.context):
+        assert getattr(module, "_proxy", None) is None, "a proxy is still there"
 
 
 def _server(name: str) -> Server:

@@ -36,7 +36,7 @@ from servers import find
 HOME: t.Final = "/home/ada"
 """What the pages call the folder that the apps lie in."""
 
-SERVERS: t.Final = {"mysql.md": "mariadb"}
+SERVERS: t.Final = {"mysql.md": "mariadb", "tenants.md": "postgresql"}
 """The pages that need a server: theirs is the URL in ``DATABASE_URL``."""
 
 _ID: t.Final = re.compile(r"(?<!\d)1[5-9]\d{8}(?!\d)")
@@ -293,6 +293,8 @@ def splice(source: str, part: str) -> str:
     next thing that is replaced, or at the end; an import at the beginning.
     """
     lines = source.splitlines()
+    first, *_ = ast.parse(source).body
+    docstring = first.end_lineno or 0 if ast.get_docstring(ast.parse(source)) else 0
     known = {name: node for node in ast.parse(source).body for name in _names(node)}
     changes: dict[tuple[int, int], list[str]] = {}
     imports: list[str] = []
@@ -313,7 +315,8 @@ def splice(source: str, part: str) -> str:
     for (start, end), text in sorted(changes.items(), reverse=True):
         lines[start:end] = text
 
-    return "\n".join([*imports, *lines, "", "", *new])
+    lines[docstring:docstring] = imports
+    return "\n".join([*lines, "", "", *new])
 
 
 def _start(node: ast.stmt) -> int:

@@ -271,7 +271,7 @@ def test_step_without_function(apps: Apps) -> None:
     assert info.value.obj is revision.module
 
 
-def test_op_proxy(context: MigrationContext) -> None:
+def test_proxies(context: MigrationContext) -> None:
     """``op`` means the given operations inside, and what it meant before afterwards,
     also after an exception.
     """
@@ -280,10 +280,10 @@ def test_op_proxy(context: MigrationContext) -> None:
     def now() -> object:
         return getattr(alembic.op, "_proxy", None)
 
-    with alembic_internals.op_proxy(outer):
+    with alembic_internals.proxies(outer):
         assert now() is outer
 
-        with pytest.raises(ZeroDivisionError), alembic_internals.op_proxy(inner):
+        with pytest.raises(ZeroDivisionError), alembic_internals.proxies(inner):
             assert now() is inner
             raise ZeroDivisionError
 

@@ -1027,9 +1027,7 @@ def test_lite_with_both(apps: Apps, async_url: str, sqlite_url: str, db: Cli) ->
     assert tables(sqlite_url) == async_tables(async_url) == {"alembic_version"}
 
 
-@pytest.mark.parametrize(
-    "driver", ["aiosqlite", "asyncpg", "psycopg"], indirect=True
-)
+@pytest.mark.parametrize("driver", ["aiosqlite", "asyncpg", "psycopg"], indirect=True)
 def test_failure_on_one_of_both(apps: Apps, async_url: str, sqlite_url: str) -> None:
     """A failure on the sync database rolls the async one back."""
     app, alembic = lite(

@@ -470,7 +470,7 @@ def test_key_of_a_wrong_type(apps: Apps, key: t.Any) -> None:
         ("include_object", "todo"),
         ("include_name", ["todo"]),
         ("include_schemas", ["public"]),
-        ("process_revision_directives", [len]),
+        ("process_revision_directives", ["len"]),
         ("render_as_batch", "auto"),
         ("transaction_per_migration", 1),
         ("version_table", 5),

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
+from types import ModuleType
 
+import alembic.context
 import alembic.op
 from alembic.operations import Operations
 from alembic.runtime.migration import HeadMaintainer
@@ -151,22 +153,37 @@ def overwrite_steps(
 
 
 @contextmanager
-def op_proxy(operations: Operations) -> t.Iterator[None]:
-    """Make ``from alembic import op`` mean these operations for a while.
+def proxies(operations: Operations) -> t.Iterator[None]:
+    """Let ``from alembic import op`` mean these operations for a while, and ``from
+    alembic import context`` the environment that they belong to.
 
-    Alembic's own context manager leaves the proxy behind after an exception, and
-    forgets the one that was there before. There is one proxy in a process: hold the
-    process lock of :mod:`.runner` around this.
+    There is one of each in a process: hold the process lock of :mod:`.runner` around
+    this.
 
     :param operations: What ``op`` is to mean.
     """
-    before: Operations | None = getattr(alembic.op, "_proxy", None)
-    operations._install_proxy()
+    environment = operations.migration_context.environment_context
+
+    with _installed(alembic.op, operations):
+        if environment is None:  # a subclass made the migration context alone
+            yield
+        else:
+            with _installed(alembic.context, environment):
+                yield
+
+
+@contextmanager
+def _installed(module: ModuleType, proxy: t.Any) -> t.Iterator[None]:
+    """Alembic's own context manager leaves the proxy behind after an exception, and
+    forgets the one that was there before.
+    """
+    before = getattr(module, "_proxy", None)
+    proxy._install_proxy()
 
     try:
         yield
     finally:
-        operations._remove_proxy()
+        proxy._remove_proxy()
 
         if before is not None:
             before._install_proxy()

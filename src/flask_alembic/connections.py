@@ -33,6 +33,7 @@ class OpenConnection:
     connection: sa.Connection
     is_external: bool
     is_pooled: bool = True
+    is_borrowed: bool = False
     restore: t.Callable[[], None] | None = None
 
     @property
@@ -87,6 +88,27 @@ def _prepare(
     )
 
 
+def borrow_connection(connection: sa.Connection) -> OpenConnection:
+    """Use a connection of somebody else's, who closes it.
+
+    :param connection: The connection. If it is in a transaction, we run inside, and
+        whoever began it ends it.
+    :return: The connection.
+    """
+    if connection.in_transaction():
+        sqlite.begin_late(connection)
+        return OpenConnection(connection, is_external=True)
+
+    restore = None
+
+    if sqlite.is_sqlite(connection.engine):
+        restore = sqlite.begin_explicitly(connection)
+
+    return OpenConnection(
+        connection, is_external=False, is_borrowed=True, restore=restore
+    )
+
+
 def end_transaction(opened: OpenConnection, *, commit: bool) -> None:
     """End the transaction that is open, if it is ours.
 
@@ -120,12 +142,17 @@ def close_connection(opened: OpenConnection, *, commit: bool = False) -> None:
         if opened.restore is not None and not opened.connection.invalidated:
             opened.restore()
 
-        # Not earlier: a detached connection can't change its isolation level, as
-        # autocommit_block() does.
-        if not opened.is_pooled and not opened.connection.invalidated:
-            opened.connection.detach()
+        if not opened.is_borrowed:
+            _give_back(opened)
 
-        opened.connection.close()
+
+def _give_back(opened: OpenConnection) -> None:
+    # Not earlier: a detached connection can't change its isolation level, as
+    # autocommit_block() does.
+    if not opened.is_pooled and not opened.connection.invalidated:
+        opened.connection.detach()
+
+    opened.connection.close()
 
 
 def _connect(database: Database) -> sa.Connection:

@@ -8,6 +8,7 @@ import warnings
 
 from alembic.runtime.environment import EnvironmentContext
 
+from .databases import DEFAULT
 from .databases import identifier
 from .errors import ConfigurationError
 from .option_values import nearest
@@ -34,6 +35,7 @@ _EXTRA: t.Final = frozenset(
 _BOOL: t.Final = "a bool"
 _BOOL_OR_CALLABLE: t.Final = "a bool or a function"
 _STR: t.Final = "a str"
+_DICT: t.Final = "a dict"
 _CALLABLE: t.Final = "a function"
 _CALLABLES: t.Final = "a function, or a list of them"
 _TYPES: t.Final = {
@@ -43,9 +45,10 @@ _TYPES: t.Final = {
     "include_object": _CALLABLE,
     "include_schemas": _BOOL,
     "on_version_apply": _CALLABLES,
-    "process_revision_directives": _CALLABLE,
+    "process_revision_directives": _CALLABLES,
     "render_as_batch": _BOOL,
     "render_item": _CALLABLE,
+    "template_args": _DICT,
     "transaction_per_migration": _BOOL,
     "transactional_ddl": _BOOL,
     "version_table": _STR,
@@ -54,29 +57,95 @@ _TYPES: t.Final = {
 }
 
 
-def check_context(options: t.Mapping[str, t.Any]) -> None:
-    """Check that Alembic knows the options and can use their values.
+Options = dict[str, dict[str, t.Any]]
 
-    :param options: ``app.config["ALEMBIC_CONTEXT"]``.
+# Where the options of single databases stand.
+_DATABASES: t.Final = "databases"
+
+# What a function of the user's may change, who can't set it.
+_CHANGEABLE: t.Final = frozenset(
+    {"target_metadata", "upgrade_token", "downgrade_token"}
+)
+
+
+def all_options(
+    given: t.Mapping[str, t.Any], databases: t.Mapping[str, Database]
+) -> Options:
+    """The options of all databases.
+
+    :param given: ``app.config["ALEMBIC_CONTEXT"]``. Its item ``databases`` has options
+        of single databases, which go on top.
+    :param databases: Name to database.
+    :return: Name to arguments of :meth:`EnvironmentContext.configure`.
     :raises ConfigurationError: For a misspelling, a wrong type, or an option that the
         extension sets itself.
     """
+    single = _single_options(given, databases)
+    everywhere = {k: v for k, v in given.items() if k != _DATABASES}
+
+    for options in (everywhere, *single.values()):
+        _check(options)
+
+    return {
+        name: _options(
+            {**everywhere, **single.get(name, {})}, database, len(databases) > 1
+        )
+        for name, database in databases.items()
+    }
+
+
+def check_options(options: Options) -> None:
+    """Check the options after functions of the user's have changed them.
+
+    :param options: Name to arguments of :meth:`EnvironmentContext.configure`.
+    :raises ConfigurationError: As :func:`all_options`.
+    """
+    for found in options.values():
+        _check({k: v for k, v in found.items() if k not in _CHANGEABLE})
+        _join_directives(found)
+
+
+def _check(options: t.Mapping[str, t.Any]) -> None:
     for key, value in options.items():
         _check_key(key, value)
         _check_type(key, value)
 
 
-def context_options(
-    options: t.Mapping[str, t.Any], database: Database, *, several: bool
-) -> dict[str, t.Any]:
-    """The options of one database.
+def _single_options(
+    given: t.Mapping[str, t.Any], databases: t.Mapping[str, Database]
+) -> dict[str, t.Mapping[str, t.Any]]:
+    value = given.get(_DATABASES) or {}
 
-    :param options: ``app.config["ALEMBIC_CONTEXT"]``, checked.
-    :param database: The database.
-    :param several: Whether it is one of several.
-    :return: Arguments of :meth:`EnvironmentContext.configure`.
-    """
-    result = {**options, "target_metadata": database.metadata}
+    if not isinstance(value, t.Mapping) or not all(
+        isinstance(options, t.Mapping) for options in value.values()
+    ):
+        raise ConfigurationError(
+            f"ALEMBIC_CONTEXT['{_DATABASES}'] = {value!r} must be a dict of name to"
+            " dict.",
+            key=_DATABASES,
+            value=value,
+        )
+
+    # Flask-SQLAlchemy calls the default database None.
+    found = {DEFAULT if name is None else name: item for name, item in value.items()}
+
+    for name in found.keys() - databases.keys():
+        names = ", ".join(databases)
+        raise ConfigurationError(
+            f"ALEMBIC_CONTEXT['{_DATABASES}'] has options for '{name}', which is not a"
+            " database.",
+            hint=f"There are: {names}.",
+            key=_DATABASES,
+            value=name,
+        )
+
+    return found
+
+
+def _options(
+    given: t.Mapping[str, t.Any], database: Database, several: bool
+) -> dict[str, t.Any]:
+    result = {**given, "target_metadata": database.metadata}
 
     if several:
         name = identifier(database.name)
@@ -89,6 +158,19 @@ def context_options(
         result.setdefault("transactional_ddl", True)
 
     return result
+
+
+def _join_directives(options: dict[str, t.Any]) -> None:
+    """Alembic takes one function where we take a list."""
+    functions = options.get("process_revision_directives")
+
+    if isinstance(functions, (list, tuple)):
+
+        def each(context: t.Any, revision: t.Any, directives: t.Any) -> None:
+            for function in functions:
+                function(context, revision, directives)
+
+        options["process_revision_directives"] = each
 
 
 def _check_key(key: str, value: object) -> None:
@@ -139,6 +221,7 @@ def _check_type(key: str, value: object) -> None:
             callable(item)
             for item in (value if isinstance(value, (list, tuple)) else [value])
         ),
+        _DICT: isinstance(value, t.Mapping),
         _STR: isinstance(value, str),
     }
 

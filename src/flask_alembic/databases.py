@@ -151,6 +151,41 @@ def find_databases(
     }
 
 
+def read_connections(
+    value: object, databases: t.Mapping[str, Database]
+) -> dict[str, sa.Connection]:
+    """Bring somebody's own connections to one form.
+
+    :param value: A ``Connection`` to the default database, or a dict of name to
+        ``Connection``.
+    :param databases: All databases.
+    :return: Name to ``Connection``.
+    :raises ConfigurationError: If something else was given.
+    """
+    if not isinstance(value, t.Mapping):
+        value = {default_name(databases): value}
+
+    for name, connection in value.items():
+        if type(connection).__name__ == "AsyncConnection":
+            raise _missing(
+                "An AsyncConnection can't be used by code that does not await.",
+                "Pass what its run_sync() hands to a function.",
+            )
+
+        if not isinstance(connection, sa.Connection):
+            raise _missing(
+                f"use_connection() got {connection!r}, which is not a Connection.",
+                "Pass what engine.connect() returns.",
+            )
+
+        if name not in databases:
+            raise _missing(
+                f"There is no database '{name}'.", f"There are: {', '.join(databases)}."
+            )
+
+    return dict(value)
+
+
 def _engines_of(extension: t.Any) -> Engines:
     """The engines that Flask-SQLAlchemy has, or makes now of the URLs in the config."""
     try:

@@ -5,30 +5,30 @@ contexts on them.
 from __future__ import annotations
 
 import typing as t
+from argparse import Namespace
 from contextlib import contextmanager
 
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 
 from .async_operations import make_operations
-from .connections import close_connection
-from .connections import end_transaction
-from .connections import open_connection
-from .connections import OpenConnection
-from .context_options import check_context
-from .context_options import context_options
-from .databases import default_name
+from .call_options import CallOptions
+from .connection_set import ConnectionSet
+from .context_options import all_options
+from .context_options import check_options
 from .errors import MigrationFailed
 from .reports import AppliedStep
 from .reports import MigrationReport
 from .server_defaults import compare_by_meaning
 
 if t.TYPE_CHECKING:
+    import sqlalchemy as sa
     from alembic.config import Config
     from alembic.operations import Operations
     from alembic.script import ScriptDirectory
 
     from .databases import Database
+    from .hooks import Hooks
     from .scripts import RevisionIndex
     from .settings import Settings
 
@@ -38,39 +38,74 @@ class Environment:
 
     :param settings: The app's settings, as they were when the context first needed
         them.
+    :param hooks: The functions that the app registered.
+    :param options: What the caller asks for.
     :param keep_pooled: Whether connections go back to the app's pool.
+    :param connections: Connections of somebody else's to use: name to connection.
     """
 
-    def __init__(self, settings: Settings, *, keep_pooled: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        hooks: Hooks,
+        *,
+        keep_pooled: bool,
+        options: CallOptions | None = None,
+        connections: t.Mapping[str, sa.Connection] | None = None,
+    ) -> None:
         self.settings = settings
+        self.options: CallOptions = options or CallOptions()
         self.config: Config | None = None
         self.script: RevisionIndex | None = None
         self.databases: dict[str, Database] | None = None
         self.report: MigrationReport = MigrationReport()
-        self._keep_pooled = keep_pooled
-        self._environment_context: EnvironmentContext | None = None
-        self._opened: dict[str, OpenConnection] = {}
+        self._hooks = hooks
+        self._connections = ConnectionSet(
+            hooks, keep_pooled=keep_pooled, borrowed=connections or {}
+        )
+        self._cmd_opts: Namespace | None = None
+        self._environment_contexts: dict[str, EnvironmentContext] = {}
+        self._context_options: dict[str, dict[str, t.Any]] = {}
         self._contexts: dict[str, MigrationContext] = {}
         self._operations: dict[str, Operations] = {}
 
-    @property
-    def is_open(self) -> bool:
-        """Whether connections are open."""
-        return bool(self._contexts)
+    def like(
+        self,
+        *,
+        settings: Settings | None = None,
+        options: CallOptions | None = None,
+        connections: t.Mapping[str, sa.Connection] | None = None,
+    ) -> Environment:
+        """Another environment, which makes all anew.
+
+        :param settings: Other settings.
+        :param options: Other options.
+        :param connections: More connections of somebody else's.
+        :return: The environment. All else is as in this one.
+        """
+        return Environment(
+            settings or self.settings,
+            self._hooks,
+            keep_pooled=self._connections.keep_pooled,
+            options=options or self.options,
+            connections={**self._connections.borrowed, **(connections or {})},
+        )
 
     def environment_context(
-        self, config: Config, script: ScriptDirectory
+        self, name: str, config: Config, script: ScriptDirectory
     ) -> EnvironmentContext:
-        """The environment context of the default database.
+        """The environment context of a database.
 
+        :param name: The name of the database.
         :param config: The config.
         :param script: The revisions.
-        :return: The same one until the app context ends.
+        :return: The same one until the connection is closed.
         """
-        if self._environment_context is None:
-            self._environment_context = EnvironmentContext(config, script)
+        if name not in self._environment_contexts:
+            self._environment_contexts[name] = EnvironmentContext(config, script)
 
-        return self._environment_context
+        self.pass_options(config)
+        return self._environment_contexts[name]
 
     def migration_contexts(
         self,
@@ -78,27 +113,43 @@ class Environment:
         config: Config,
         script: ScriptDirectory,
     ) -> dict[str, MigrationContext]:
-        """Connect to all databases, if that isn't done.
+        """Connect to the databases that the caller asks for, if that isn't done.
 
-        :param databases: The databases.
+        :param databases: All databases.
         :param config: The config.
         :param script: The revisions.
         :return: Name to context. Only all or none: if one database can't be reached,
             the next call tries again.
         """
-        if not self._contexts:
-            check_context(self.settings.context)
+        selected = self.options.select(databases)
+        missing = [name for name in selected if name not in self._contexts]
 
-            try:
-                self._contexts = {
-                    name: self._open(database, databases, config, script)
-                    for name, database in databases.items()
-                }
-            except BaseException:
-                self.close(commit=False)
-                raise
+        try:
+            for name in missing:
+                self._contexts[name] = self._open(name, databases, config, script)
+        except BaseException:
+            self.close(missing, commit=False)
+            raise
 
-        return self._contexts
+        self.pass_options(config)
+
+        if self.options.databases is None:
+            return self._contexts
+
+        return {name: self._contexts[name] for name in selected}
+
+    @contextmanager
+    def using(self, options: CallOptions) -> t.Iterator[None]:
+        """Let other options hold for a while.
+
+        :param options: The options.
+        """
+        before, self.options = self.options, options
+
+        try:
+            yield
+        finally:
+            self.options = before
 
     def operations(
         self, contexts: dict[str, MigrationContext]
@@ -115,35 +166,31 @@ class Environment:
             if known is None or known.migration_context is not context:
                 self._operations[name] = make_operations(context)
 
-        return self._operations
+        if self.options.databases is None:
+            return self._operations
+
+        return {name: self._operations[name] for name in contexts}
 
     @contextmanager
     def lent(self) -> t.Iterator[None]:
         """Use the connections for a while: those that this opens are given back at the
         end, and where one was open already no transaction of a read stays behind.
         """
-        was_open = self.is_open
-        busy = {name for name, opened in self._opened.items() if opened.has_work}
+        before = self._connections.names
 
-        try:
-            yield
-        finally:
-            if not was_open:
-                self.close(commit=False)
-            else:
-                for name, opened in self._opened.items():
-                    if name not in busy:
-                        end_transaction(opened, commit=False)
+        with self._connections.without_reads():
+            try:
+                yield
+            finally:
+                self.close(self._connections.names - before, commit=False)
 
     @contextmanager
     def running(self) -> t.Iterator[None]:
         """Run migrations: what operations did so far is committed before, and after an
         error all connections are closed, so that a second try gets new ones.
         """
-        was_open = self.is_open
-
-        for opened in self._opened.values():
-            end_transaction(opened, commit=True)
+        before = self._connections.names
+        self.settle()
 
         try:
             yield
@@ -155,8 +202,13 @@ class Environment:
 
             raise
 
-        if not was_open:
-            self.close(commit=False)
+        self.close(self._connections.names - before, commit=False)
+
+    def settle(self) -> None:
+        """Commit what operations did so far: nothing on another connection is to wait
+        for it.
+        """
+        self._connections.settle()
 
     def add_report(
         self,
@@ -170,24 +222,23 @@ class Environment:
         """
         self.report = MigrationReport((*self.report.steps, *steps), dict(databases))
 
-    def close(self, *, commit: bool) -> None:
-        """Give all connections back.
+    def close(self, names: t.Iterable[str] | None = None, *, commit: bool) -> None:
+        """Give connections back.
 
+        :param names: Of which databases; ``None`` for all.
         :param commit: Whether the work of operations lasts.
         :raises Exception: If such work can't be committed. Everything is given back
             all the same.
         """
         worked = bool(self._operations)
-        failure: Exception | None = None
-        opened, self._opened = self._opened, {}
-        self._contexts, self._operations = {}, {}
-        self._environment_context = None
+        closing = self._connections.names if names is None else set(names)
 
-        for item in opened.values():
-            try:
-                close_connection(item, commit=commit)
-            except Exception as error:
-                failure = failure or error
+        for made in (self._contexts, self._operations, self._environment_contexts):
+            # All: also those that a subclass made, or that are not connected.
+            for name in list(made) if names is None else closing:
+                made.pop(name, None)
+
+        failure = self._connections.close(closing, commit=commit)
 
         # A database that went away after it was only read is nothing to fail for.
         if failure is not None and worked and commit:
@@ -195,26 +246,45 @@ class Environment:
 
     def _open(
         self,
-        database: Database,
+        name: str,
         databases: dict[str, Database],
         config: Config,
         script: ScriptDirectory,
     ) -> MigrationContext:
-        opened = open_connection(database, keep_pooled=self._keep_pooled)
-        self._opened[database.name] = opened
-
-        if database.name == default_name(databases):
-            context = self.environment_context(config, script)
-        else:
-            context = EnvironmentContext(config, script)
-
-        options = context_options(
-            self.settings.context, database, several=len(databases) > 1
-        )
-        context.configure(connection=opened.connection, **options)
+        options = self._options_of(name, databases, config)
+        connection = self._connections.open(databases[name])
+        context = self.environment_context(name, config, script)
+        context.configure(connection=connection, **options)
         result = context.get_context()
 
         if options.get("compare_server_default") is True:
             compare_by_meaning(result)
 
         return result
+
+    def _options_of(
+        self, name: str, databases: dict[str, Database], config: Config
+    ) -> dict[str, t.Any]:
+        if not self._context_options:
+            options = all_options(self.settings.context, databases)
+            self._hooks.configure_options(config, options)
+            check_options(options)
+            self._context_options = options
+
+        return self._context_options[name]
+
+    def pass_options(self, config: Config) -> None:
+        """Let revisions, templates and hooks ask for what the caller gave.
+
+        :param config: What they ask.
+        """
+        # A subclass may have set its own.
+        if config.cmd_opts is self._cmd_opts:
+            self._cmd_opts = config.cmd_opts = Namespace(
+                x=list(self.options.x),
+                tag=self.options.tag,
+                autogenerate=self.options.autogenerate,
+            )
+
+        for context in self._environment_contexts.values():
+            context.context_opts["tag"] = self.options.tag

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import typing as t
 import warnings
+from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 from flask import current_app
@@ -16,10 +17,14 @@ from . import folders
 from . import operations
 from .databases import as_mapping
 from .databases import Database
+from .databases import DEFAULT
+from .databases import default_name
 from .databases import find_databases
 from .databases import identifier
+from .databases import read_connections
 from .databases import read_engines
 from .databases import read_metadatas
+from .hooks import Hooks
 from .reports import CheckReport
 from .reports import Differences
 from .reports import MigrationReport
@@ -44,6 +49,8 @@ if t.TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from .arguments import RevisionArgument
+    from .call_options import Databases
+    from .call_options import XArguments
     from .environment import Environment
     from .scripts import RevisionIndex
 
@@ -58,6 +65,9 @@ if t.TYPE_CHECKING:
     Work = t.Callable[
         [tuple[str, ...], MigrationContext], t.Iterable[MigrationStep] | None
     ]
+
+    Configure = t.TypeVar("Configure", bound=t.Callable[..., t.Any])
+    Prepare = t.TypeVar("Prepare", bound=t.Callable[[sa.Connection, Database], t.Any])
 
 _KEY: t.Final = "_flask_alembic"
 
@@ -101,6 +111,7 @@ class Alembic:
         self.engines: t.Mapping[t.Any, t.Any] = as_mapping(engines)
         read_metadatas(self.metadatas)
         read_engines(self.engines)
+        self._hooks = Hooks()
         self._states: WeakKeyDictionary[Flask, AppState] = WeakKeyDictionary()
 
         if app is not None:
@@ -180,10 +191,10 @@ class Alembic:
             from .alembic_config import make_config
 
             names = [identifier(name) for name in read_metadatas(self.metadatas)]
-            environment.config = make_config(
-                environment.settings, names if len(names) > 1 else ()
-            )
+            config = make_config(environment.settings, names if len(names) > 1 else ())
+            environment.config = self._hooks.configure_config(config)
 
+        environment.pass_options(environment.config)
         return environment.config
 
     @property
@@ -207,8 +218,9 @@ class Alembic:
         """Alembic's :class:`~alembic.runtime.environment.EnvironmentContext` for the
         default database.
         """
+        name = default_name(read_metadatas(self.metadatas) or [DEFAULT])
         return self._environment().environment_context(
-            self.config, self.script_directory
+            name, self.config, self.script_directory
         )
 
     @property
@@ -261,32 +273,143 @@ class Alembic:
         """Another name of :attr:`environment_context`."""
         return self.environment_context
 
+    # Prepare
+
+    def configure(self, function: Configure) -> Configure:
+        """Register a function that changes how the environment is set up. Use it as a
+        decorator.
+
+        With one parameter, it gets Alembic's :class:`~alembic.config.Config`, when that
+        has been made of ``ALEMBIC``. With two, it gets the config and a dict: for each
+        database the arguments of
+        :meth:`~alembic.runtime.environment.EnvironmentContext.configure`, made of
+        ``ALEMBIC_CONTEXT``, which it may change in place. That is before the first
+        migration context of an app context is made.
+
+        :param function: The function.
+        :return: The same function.
+
+        .. versionadded:: 4.0
+        """
+        self._hooks.add_configure(function)
+        return function
+
+    def prepare_connection(self, function: Prepare) -> Prepare:
+        """Register a function that prepares each connection before it is used, such as
+        by setting the ``search_path`` or the role. Use it as a decorator.
+
+        What it executes is committed. A connection that was prepared does not go back
+        to the app's pool.
+
+        :param function: Called with the connection and its database, which has a
+            ``name``, an ``engine`` and ``metadata``. Arguments of the command line are
+            in ``alembic.env.get_x_argument(as_dictionary=True)``.
+        :return: The same function.
+
+        .. versionadded:: 4.0
+        """
+        self._hooks.add_connection(function)
+        return function
+
+    @contextmanager
+    def using(
+        self,
+        *,
+        databases: Databases | None = None,
+        x: XArguments | None = None,
+        tag: str | None = None,
+        directory: str | Path | None = None,
+    ) -> t.Iterator[None]:
+        """Let options hold for all that is called in a ``with`` block.
+
+        :param databases: The names of the databases to work on. The others are left
+            alone.
+        :param x: Arguments for revisions, which get them from
+            ``context.get_x_argument()``: a dict, or texts like ``key=value``. They are
+            added to those of a block around this one.
+        :param tag: A text for revisions, which get it from
+            ``context.get_tag_argument()``.
+        :param directory: The migrations folder, instead of
+            ``ALEMBIC["script_location"]``.
+        :raises ConfigurationError: If there is no such database.
+
+        .. versionadded:: 4.0
+        """
+        environment = self._environment()
+        options = environment.options.also(databases=databases, x=x, tag=tag)
+        settings = environment.settings
+
+        if databases is not None:
+            options.select(self.databases)  # a name may be wrong
+
+        if directory is not None:
+            settings = settings.at(directory)
+
+        if directory is not None or ((x or tag) and self._hooks.follow_arguments):
+            block = self._swapped(environment.like(settings=settings, options=options))
+        else:
+            block = environment.using(options)
+
+        with block:
+            yield
+
+    @contextmanager
+    def use_connection(
+        self, connection: sa.Connection | t.Mapping[str, sa.Connection]
+    ) -> t.Iterator[None]:
+        """Let all that is called in a ``with`` block use a connection of yours.
+
+        If it is in a transaction, migrations run inside it and are not committed:
+        whoever began it ends it. It is not closed.
+
+        :param connection: A connection to the default database, or a dict of database
+            name to connection. Databases that are not named are connected to as usual.
+        :raises ConfigurationError: If it is no connection, or the name is unknown.
+
+        .. versionadded:: 4.0
+        """
+        connections = read_connections(connection, self.databases)
+
+        with self._swapped(self._environment().like(connections=connections)):
+            yield
+
     # Look
 
-    def current(self) -> tuple[Script, ...]:
+    def current(self, *, databases: Databases | None = None) -> tuple[Script, ...]:
         """The revisions that the databases are at.
 
+        :param databases: The names of the databases to work on, instead of all.
         :return: The revisions of all databases, each once.
+
+        .. versionchanged:: 4.0
+            Added ``databases``.
         """
-        with self._lent():
+        with self._lent(databases=databases):
             return operations.read.current(self)
 
-    def current_by_database(self) -> dict[str, tuple[Script, ...]]:
+    def current_by_database(
+        self, *, databases: Databases | None = None
+    ) -> dict[str, tuple[Script, ...]]:
         """The revisions that each database is at.
 
+        :param databases: The names of the databases to work on, instead of all.
         :return: Name to revisions.
 
         .. versionadded:: 4.0
         """
-        with self._lent():
+        with self._lent(databases=databases):
             return operations.read.current_by_database(self)
 
-    def needs_upgrade(self) -> bool:
+    def needs_upgrade(self, *, databases: Databases | None = None) -> bool:
         """Whether :meth:`upgrade` has something to do.
 
+        :param databases: The names of the databases to work on, instead of all.
         :return: ``True`` if any database is not at the head revisions.
+
+        .. versionchanged:: 4.0
+            Added ``databases``.
         """
-        with self._lent():
+        with self._lent(databases=databases):
             return operations.read.needs_upgrade(self)
 
     def heads(self, resolve_dependencies: bool = False) -> tuple[Script, ...]:
@@ -330,71 +453,128 @@ class Alembic:
 
     # Compare
 
-    def check(self) -> CheckReport:
+    def check(self, *, databases: Databases | None = None) -> CheckReport:
         """Whether each database is at head, and the models match it.
 
+        :param databases: The names of the databases to work on, instead of all.
         :return: The report. ``report.ok`` sums it up.
 
         .. versionadded:: 4.0
         """
-        with self._lent():
+        with self._lent(databases=databases):
             return operations.compare.check(self)
 
-    def needs_revision(self) -> bool:
+    def needs_revision(self, *, databases: Databases | None = None) -> bool:
         """Whether the models differ from a database.
 
+        :param databases: The names of the databases to work on, instead of all.
         :return: ``True`` if :meth:`revision` would find something.
+
+        .. versionchanged:: 4.0
+            Added ``databases``.
         """
-        with self._lent():
+        with self._lent(databases=databases):
             return operations.compare.needs_revision(self)
 
-    def compare_metadata(self) -> Differences:
+    def compare_metadata(self, *, databases: Databases | None = None) -> Differences:
         """The differences between the models and the databases.
 
+        :param databases: The names of the databases to work on, instead of all.
         :return: A list of Alembic's tuples over all databases, whose ``by_database``
             tells which database each is of.
+
+        .. versionchanged:: 4.0
+            Added ``databases``.
         """
-        with self._lent():
+        with self._lent(databases=databases):
             return operations.compare.compare_metadata(self)
 
-    def produce_migrations(self) -> MigrationScript:
+    def produce_migrations(
+        self, *, databases: Databases | None = None
+    ) -> MigrationScript:
         """The operations that a new revision would hold.
 
+        :param databases: The names of the databases to work on, instead of all.
         :return: Alembic's :class:`~alembic.operations.ops.MigrationScript`, with an
             entry for each database in ``upgrade_ops_list``.
+
+        .. versionchanged:: 4.0
+            Added ``databases``.
         """
-        with self._lent():
+        with self._lent(databases=databases):
             return operations.compare.produce_migrations(self)
 
     # Run
 
-    def upgrade(self, target: RevisionArgument = "heads") -> MigrationReport:
+    def upgrade(
+        self,
+        target: RevisionArgument = "heads",
+        *,
+        databases: Databases | None = None,
+        x: XArguments | None = None,
+        tag: str | None = None,
+    ) -> MigrationReport:
         """Run revisions up to a target, on all databases.
 
         :param target: An id, a part of one, a revision, ``"head"``, ``"heads"``,
             ``"label@head"``, or a count of steps: ``2``, ``"+2"``.
+        :param databases: The names of the databases to work on, instead of all.
+        :param x: Arguments for the revisions, as of :meth:`using`.
+        :param tag: A text for the revisions, as of :meth:`using`.
         :return: What was applied.
         :raises MigrationFailed: If a revision raises. It says what was applied before.
-        """
-        return self._report(operations.upgrade.upgrade, target)
 
-    def downgrade(self, target: RevisionArgument = -1) -> MigrationReport:
+        .. versionchanged:: 4.0
+            Added ``databases``, ``x`` and ``tag``.
+        """
+        with self.using(databases=databases, x=x, tag=tag):
+            return self._report(operations.upgrade.upgrade, target)
+
+    def downgrade(
+        self,
+        target: RevisionArgument = -1,
+        *,
+        databases: Databases | None = None,
+        x: XArguments | None = None,
+        tag: str | None = None,
+    ) -> MigrationReport:
         """Run revisions back down to a target, on all databases.
 
         :param target: An id, a part of one, a revision, ``"base"``, or a count of
             steps: ``-1``, ``"label@-1"``.
+        :param databases: The names of the databases to work on, instead of all.
+        :param x: Arguments for the revisions, as of :meth:`using`.
+        :param tag: A text for the revisions, as of :meth:`using`.
         :return: What was applied.
         :raises MigrationFailed: If a revision raises. It says what was applied before.
-        """
-        return self._report(operations.upgrade.downgrade, target)
 
-    def stamp(self, target: RevisionArgument = "heads") -> MigrationReport:
+        .. versionchanged:: 4.0
+            Added ``databases``, ``x`` and ``tag``.
+        """
+        with self.using(databases=databases, x=x, tag=tag):
+            return self._report(operations.upgrade.downgrade, target)
+
+    def stamp(
+        self,
+        target: RevisionArgument = "heads",
+        *,
+        databases: Databases | None = None,
+        x: XArguments | None = None,
+        tag: str | None = None,
+    ) -> MigrationReport:
         """Let the databases be at a revision, without running anything.
 
         :param target: Ids, revisions, ``"heads"``, ``"base"``.
+        :param databases: The names of the databases to work on, instead of all.
+        :param x: Arguments for the revisions, as of :meth:`using`.
+        :param tag: A text for the revisions, as of :meth:`using`.
         :return: What was written.
+
+        .. versionchanged:: 4.0
+            Added ``databases``, ``x`` and ``tag``.
         """
-        return self._report(operations.stamp.stamp, target)
+        with self.using(databases=databases, x=x, tag=tag):
+            return self._report(operations.stamp.stamp, target)
 
     def run_migrations(self, fn: Work, **kwargs: t.Any) -> MigrationReport:
         """Run what a function says, on all databases. :meth:`upgrade`,
@@ -415,7 +595,10 @@ class Alembic:
         environment = self._environment()
 
         with environment.running():
-            report = run(self.migration_contexts, fn, kwargs)
+            contexts = self.migration_contexts
+            chosen = environment.options.databases is not None
+            names = self.databases if chosen else contexts
+            report = run(contexts, fn, kwargs, names=tuple(names))
 
         environment.add_report(report.steps, report.databases)
         return report
@@ -442,6 +625,9 @@ class Alembic:
         path: str | Path | None = None,
         *,
         allow_drops: bool = False,
+        databases: Databases | None = None,
+        x: XArguments | None = None,
+        tag: str | None = None,
     ) -> NewRevisions:
         """Write a new revision, with the operations that bring the databases to the
         models.
@@ -456,14 +642,17 @@ class Alembic:
         :param path: The version location that the file goes to.
         :param allow_drops: Whether to write drops of all tables where the metadata has
             none. Usually the models are not imported then.
+        :param databases: The names of the databases to compare, instead of all.
+        :param x: Arguments for hooks and the template, as of :meth:`using`.
+        :param tag: A text for hooks and the template, as of :meth:`using`.
         :return: The new revisions: a list, which also knows what was found.
         :raises OutOfDateError: If a database is behind.
         :raises EmptyMetadataError: If all tables would be dropped.
 
         .. versionchanged:: 4.0
-            Added ``allow_drops``.
+            Added ``allow_drops``, ``databases``, ``x`` and ``tag``.
         """
-        with self._lent():
+        with self._lent(databases=databases, x=x, tag=tag, autogenerate=not empty):
             return operations.revision.revision(
                 self,
                 message,
@@ -515,8 +704,13 @@ class Alembic:
 
         return environment.report
 
-    def _lent(self) -> t.ContextManager[None]:
-        return self._environment().lent()
+    @contextmanager
+    def _lent(self, **options: t.Any) -> t.Iterator[None]:
+        environment = self._environment()
+
+        with environment.using(environment.options.also(**options)):
+            with environment.lent():
+                yield
 
     def _state(self) -> AppState:
         # To call it on an app of its own, Flask's proxy has to be unwrapped.
@@ -547,10 +741,27 @@ class Alembic:
             from .environment import Environment
 
             environments[thread] = Environment(
-                self.settings, keep_pooled=has_request_context()
+                self.settings, self._hooks, keep_pooled=has_request_context()
             )
 
         return environments[thread]
+
+    @contextmanager
+    def _swapped(self, environment: Environment) -> t.Iterator[None]:
+        """Let another environment be the one of this context and thread for a while."""
+        environments, thread = self._environments(), threading.get_ident()
+        before, environments[thread] = environments[thread], environment
+        before.settle()
+
+        try:
+            yield
+        except BaseException:
+            environment.close(commit=False)
+            raise
+        else:
+            environment.close(commit=True)
+        finally:
+            environments[thread] = before
 
     def _teardown(self, exc: BaseException | None) -> None:
         environments: dict[int, Environment] = g.pop(_KEY, {})
@@ -609,6 +820,4 @@ _T = t.TypeVar("_T")
 
 
 def _default(items: dict[str, _T]) -> _T:
-    from .databases import default_name
-
     return items[default_name(items)]

@@ -1,4 +1,4 @@
-"""Takes what is secret out of texts that are shown."""
+"""Texts without secrets: what an engine's URL holds that nobody is to see."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import typing as t
 from urllib.parse import quote
 from urllib.parse import quote_plus
 
-if t.TYPE_CHECKING:
-    import sqlalchemy as sa
+import sqlalchemy as sa
 
 
 def safe_url(engine: sa.Engine) -> str:

@@ -52,7 +52,11 @@ _process_lock = threading.RLock()
 
 
 def run(
-    contexts: Contexts, work: Work, kwargs: t.Mapping[str, t.Any]
+    contexts: Contexts,
+    work: Work,
+    kwargs: t.Mapping[str, t.Any],
+    *,
+    names: t.Collection[str],
 ) -> MigrationReport:
     """Ask for the steps of each database, and run them. A revision is the unit: it is
     committed on all databases before the next one begins.
@@ -61,17 +65,19 @@ def run(
     :param work: Called with the heads and the context of each database; returns the
         steps to run there.
     :param kwargs: Passed to ``upgrade`` and ``downgrade`` of each revision.
+    :param names: The names of all databases, also of those that are left alone.
     :return: What was done.
     :raises MigrationFailed: If a revision raises.
     """
     with _process_lock:
-        return _Run(contexts, kwargs).execute(work)
+        return _Run(contexts, kwargs, names).execute(work)
 
 
 @dataclass
 class _Run:
     contexts: Contexts
     kwargs: t.Mapping[str, t.Any]
+    names: t.Collection[str]
     applied: list[AppliedStep] = field(default_factory=list)
     standing: dict[str, tuple[str, ...]] = field(default_factory=dict)
     maintainers: dict[str, HeadMaintainer] = field(default_factory=dict)
@@ -106,7 +112,7 @@ class _Run:
         context = self.contexts[name]
         heads = read_heads(context, name)
 
-        with alembic_internals.op_proxy(make_operations(context)):
+        with alembic_internals.proxies(make_operations(context)):
             steps = list(work(heads, context) or ())
 
         connection = context.connection
@@ -156,13 +162,13 @@ class _Run:
             alembic_internals.ensure_version_table(context)
 
         with self.logging_statements(context):
-            with alembic_internals.op_proxy(make_operations(context)):
+            with alembic_internals.proxies(make_operations(context)):
                 call_step(
                     step,
                     self.kwargs,
                     engine_name=identifier(name),
-                    is_default=name == default_name(self.contexts),
-                    several=len(self.contexts) > 1,
+                    is_default=name == default_name(self.names),
+                    several=len(self.names) > 1,
                 )
 
         maintainer.update_to_step(t.cast(t.Any, step))

@@ -6,6 +6,7 @@ import os
 import typing as t
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -56,6 +57,14 @@ class Settings:
             if location.branch == branch:
                 return location.path
         return None
+
+    def at(self, location: str | os.PathLike[str]) -> Settings:
+        """These settings for another migrations folder.
+
+        :param location: The folder, relative to the app's root.
+        :return: New settings.
+        """
+        return replace(self, script_location=self.resolve(location, "directory"))
 
     def resolve(self, location: str | os.PathLike[str], key: str = "path") -> Path:
         """Make a location of the user's absolute.

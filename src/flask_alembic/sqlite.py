@@ -93,6 +93,20 @@ def begin_explicitly(connection: sa.Connection) -> t.Callable[[], None]:
     return restore
 
 
+def begin_late(connection: sa.Connection) -> None:
+    """Begin the transaction that SQLAlchemy believes a connection to be in, so that
+    rolling it back undoes DDL too.
+
+    :param connection: A connection of any database, in a transaction.
+    """
+    if is_sqlite(connection.engine):
+        # Of aiosqlite, SQLAlchemy's adapter does not tell.
+        driver: t.Any = connection.connection.driver_connection
+
+        if not driver.in_transaction:
+            _rows(connection.connection.dbapi_connection, "BEGIN")
+
+
 def _begins_by_itself(connection: sa.Connection) -> bool:
     """Whether the user's engine has a hook that sends ``BEGIN`` already."""
     # Of aiosqlite, SQLAlchemy's adapter does not tell.

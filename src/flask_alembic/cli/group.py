@@ -33,7 +33,7 @@ class DatabaseGroup(click.Group):
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__(name, help="Migrate the database.")
+        super().__init__(name, help="Migrate the database.", params=_options())
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the commands.
@@ -74,5 +74,27 @@ class DatabaseGroup(click.Group):
 
         ctx.obj = current_app.extensions["alembic"]
 
+        directory = ctx.params["directory"]
+
         with told(ctx.obj):
-            return super().invoke(ctx)
+            with ctx.obj.using(
+                x=ctx.params["x"],
+                directory=directory and os.path.abspath(directory),
+            ):
+                return super().invoke(ctx)
+
+
+def _options() -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["-x"],
+            metavar="KEY=VALUE",
+            multiple=True,
+            help="An argument for the revisions. Repeatable.",
+        ),
+        click.Option(
+            ["-d", "--directory"],
+            type=click.Path(),
+            help="The migrations folder, instead of the configured one.",
+        ),
+    ]

@@ -1,4 +1,4 @@
-"""What commands share: the verbose switch, and ``-1`` as an argument."""
+"""What commands share: their options, and ``-1`` as an argument."""
 
 from __future__ import annotations
 
@@ -20,6 +20,48 @@ verbose_log: _Option[t.Any] = click.option(
 verbose_revisions: _Option[t.Any] = click.option(
     "-v", "--verbose", is_flag=True, help="Show all of each revision."
 )
+
+
+def _use(ctx: click.Context, param: click.Parameter, value: t.Any) -> None:
+    """Let an option hold until the command ends."""
+    if value and not ctx.resilient_parsing:
+        ctx.with_resource(ctx.obj.using(**{str(param.name): value}))
+
+
+database_option: _Option[t.Any] = click.option(
+    "--database",
+    "databases",
+    metavar="NAME",
+    multiple=True,
+    expose_value=False,
+    callback=_use,
+    help="Work on this database, and leave the others alone. Repeatable.",
+)
+x_option: _Option[t.Any] = click.option(
+    "-x",
+    "x",
+    metavar="KEY=VALUE",
+    multiple=True,
+    expose_value=False,
+    callback=_use,
+    help="An argument for the revisions. Repeatable.",
+)
+tag_option: _Option[t.Any] = click.option(
+    "--tag",
+    metavar="TEXT",
+    expose_value=False,
+    callback=_use,
+    help="A text for the revisions to ask for.",
+)
+
+
+def call_options(command: F) -> F:
+    """The options of a command that may run revisions.
+
+    :param command: The command's function.
+    :return: The same, with the options.
+    """
+    return t.cast(F, database_option(x_option(tag_option(command))))
 
 
 class NegativeNumbers(click.Command):

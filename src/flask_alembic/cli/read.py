@@ -8,9 +8,11 @@ import click
 
 from ..render import text
 from .options import alembic_log
+from .options import database_option
 from .options import echo_lines
 from .options import verbose_log
 from .options import verbose_revisions
+from .options import x_option
 
 if t.TYPE_CHECKING:
     from ..extension import Alembic
@@ -31,6 +33,8 @@ def branches(alembic: Alembic, verbose: bool) -> None:
 
 
 @click.command()
+@database_option
+@x_option
 @verbose_log
 @click.pass_obj
 @click.pass_context
@@ -52,6 +56,7 @@ def check(ctx: click.Context, alembic: Alembic, verbose: bool) -> None:
 @click.option(
     "--check-heads", is_flag=True, help="Exit with 1 if a database is not at head."
 )
+@database_option
 @verbose_revisions
 @click.pass_obj
 @click.pass_context
@@ -83,6 +88,7 @@ def heads(alembic: Alembic, resolve_dependencies: bool, verbose: bool) -> None:
 @click.command()
 @click.option("--start", default="base", show_default=True, help="The oldest to show.")
 @click.option("--end", default="heads", show_default=True, help="The newest to show.")
+@database_option
 @verbose_revisions
 @click.pass_obj
 def log(alembic: Alembic, start: str, end: str, verbose: bool) -> None:
@@ -93,6 +99,7 @@ def log(alembic: Alembic, start: str, end: str, verbose: bool) -> None:
 
 @click.command()
 @click.argument("revisions", nargs=-1)
+@database_option
 @click.pass_obj
 def show(alembic: Alembic, revisions: tuple[str, ...]) -> None:
     """Show all of the given REVISIONS, by default the heads."""

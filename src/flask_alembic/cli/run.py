@@ -9,6 +9,7 @@ import click
 from ..history import History
 from ..render import text
 from .options import alembic_log
+from .options import call_options
 from .options import echo_lines
 from .options import NegativeNumbers
 from .options import verbose_log
@@ -20,6 +21,7 @@ if t.TYPE_CHECKING:
 
 @click.command(cls=NegativeNumbers)
 @click.argument("target", default="heads")
+@call_options
 @verbose_log
 @click.pass_obj
 def upgrade(alembic: Alembic, target: str, verbose: bool) -> None:
@@ -36,6 +38,7 @@ def upgrade(alembic: Alembic, target: str, verbose: bool) -> None:
 
 @click.command(cls=NegativeNumbers)
 @click.argument("target", default="-1")
+@call_options
 @verbose_log
 @click.pass_obj
 def downgrade(alembic: Alembic, target: str, verbose: bool) -> None:
@@ -52,6 +55,7 @@ def downgrade(alembic: Alembic, target: str, verbose: bool) -> None:
 
 @click.command(cls=NegativeNumbers)
 @click.argument("target", default="heads")
+@call_options
 @verbose_log
 @click.pass_obj
 def stamp(alembic: Alembic, target: str, verbose: bool) -> None:

@@ -10,6 +10,7 @@ from ..folders import missing_paths
 from ..render import text
 from ..revision_files import display
 from .options import alembic_log
+from .options import call_options
 from .options import echo_lines
 from .options import verbose_log
 
@@ -49,6 +50,7 @@ _label = click.option(
 @click.option(
     "--allow-drops", is_flag=True, help="Drop all tables if there are no models."
 )
+@call_options
 @verbose_log
 @click.pass_obj
 def revision(

@@ -6,7 +6,9 @@ import typing as t
 
 from alembic import autogenerate
 from alembic.operations import MigrationScript
+from alembic.operations.ops import DowngradeOps
 from alembic.operations.ops import UpgradeOps
+from alembic.runtime.migration import MigrationContext
 
 from ..history import History
 from ..reports import CheckReport
@@ -24,18 +26,7 @@ def produce_migrations(alembic: Facade) -> MigrationScript:
     :param alembic: The extension.
     :return: Alembic's script; its ``upgrade_ops_list`` has an entry a database.
     """
-    scripts = []
-
-    for context in alembic.migration_contexts.values():
-        script = autogenerate.produce_migrations(
-            context, context.opts["target_metadata"]
-        )
-        for upgrade_ops in script.upgrade_ops_list:
-            upgrade_ops.upgrade_token = context.opts["upgrade_token"]
-        for downgrade_ops in script.downgrade_ops_list:
-            downgrade_ops.downgrade_token = context.opts["downgrade_token"]
-        scripts.append(script)
-
+    scripts = [_produced(context) for context in alembic.migration_contexts.values()]
     result = scripts[0]
 
     if len(scripts) > 1:
@@ -45,6 +36,31 @@ def produce_migrations(alembic: Facade) -> MigrationScript:
         merged.downgrade_ops = [ops for s in scripts for ops in s.downgrade_ops_list]
 
     return result
+
+
+def _produced(context: MigrationContext) -> MigrationScript:
+    """The operations for one database, as ``process_revision_directives`` leaves them:
+    a new revision would hold no others.
+    """
+    script = autogenerate.produce_migrations(context, context.opts["target_metadata"])
+    directives = [script]
+
+    if process := context.opts["process_revision_directives"]:
+        process(context, context.get_current_heads(), directives)
+
+    kept = directives[0] if directives else _empty(script)
+
+    for upgrade_ops in kept.upgrade_ops_list:
+        upgrade_ops.upgrade_token = context.opts["upgrade_token"]
+
+    for downgrade_ops in kept.downgrade_ops_list:
+        downgrade_ops.downgrade_token = context.opts["downgrade_token"]
+
+    return kept
+
+
+def _empty(script: MigrationScript) -> MigrationScript:
+    return MigrationScript(script.rev_id, UpgradeOps(), DowngradeOps())
 
 
 def operations_by_database(alembic: Facade) -> dict[str, UpgradeOps]:

@@ -80,12 +80,12 @@ def revision(
     work = _Comparison(alembic, arguments, empty=empty, allow_drops=allow_drops)
     result = NewRevisions()
 
-    if not empty:
-        result.tables = {n: found.tables for n, found in alembic.databases.items()}
-
     if not empty or asbool(alembic.config.get_main_option("revision_environment")):
         alembic.run_migrations(work)
         result.changes = work.changes()
+
+    if not empty:
+        result.tables = {name: alembic.databases[name].tables for name in work.names}
 
     result += _write(alembic, work.context)
     return result

@@ -1,0 +1,99 @@
+"""What a caller asks for besides the target: databases, arguments for revisions, a tag.
+Nothing here knows of an app or of Alembic.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .option_values import nearest
+
+T = t.TypeVar("T")
+
+Databases = str | t.Iterable[str]
+XArguments = str | t.Mapping[str, object] | t.Iterable[str]
+
+
+@dataclass(frozen=True)
+class CallOptions:
+    """What holds for a while, such as for one command."""
+
+    databases: tuple[str, ...] | None = None
+    """Names of the databases to work on; ``None`` for all."""
+
+    x: tuple[str, ...] = ()
+    """Texts like ``key=value``, for ``context.get_x_argument()`` in a revision."""
+
+    tag: str | None = None
+    """For ``context.get_tag_argument()`` in a revision."""
+
+    autogenerate: bool = False
+    """Whether a new revision is compared for, as hooks ask of ``config.cmd_opts``."""
+
+    def also(
+        self,
+        *,
+        databases: Databases | None = None,
+        x: XArguments | None = None,
+        tag: str | None = None,
+        autogenerate: bool = False,
+    ) -> CallOptions:
+        """These options, with more on top.
+
+        :param databases: Instead of those so far.
+        :param x: Besides those so far.
+        :param tag: Instead of the one so far.
+        :param autogenerate: Whether a new revision is compared for.
+        :return: New options.
+        """
+        return CallOptions(
+            databases=self.databases if databases is None else _names(databases),
+            x=(*self.x, *_pairs(x)),
+            tag=self.tag if tag is None else tag,
+            autogenerate=autogenerate,
+        )
+
+    def select(self, items: t.Mapping[str, T]) -> dict[str, T]:
+        """Those of all databases that are to be worked on.
+
+        :param items: Name to anything, for all databases.
+        :return: The same for the chosen ones, in the same order.
+        :raises ConfigurationError: If there is no database of a chosen name.
+        """
+        if self.databases is None:
+            return dict(items)
+
+        for name in self.databases:
+            if name not in items:
+                raise _unknown(name, items)
+
+        return {name: item for name, item in items.items() if name in self.databases}
+
+
+def _names(databases: Databases) -> tuple[str, ...]:
+    return (databases,) if isinstance(databases, str) else tuple(databases)
+
+
+def _pairs(x: XArguments | None) -> tuple[str, ...]:
+    if x is None:
+        return ()
+
+    if isinstance(x, t.Mapping):
+        return tuple(f"{key}={value}" for key, value in x.items())
+
+    return (x,) if isinstance(x, str) else tuple(x)
+
+
+def _unknown(name: str, known: t.Iterable[str]) -> Exception:
+    # See settings.py: an error loads Alembic, an app that starts well does not.
+    from .errors import ConfigurationError
+
+    names = ", ".join(known)
+    meant = nearest(name, known)
+    return ConfigurationError(
+        f"There is no database '{name}'.",
+        hint=f"Did you mean '{meant}'?" if meant else f"There are: {names}.",
+        key="databases",
+        value=name,
+    )

@@ -1,0 +1,101 @@
+"""The connections that an environment holds: one a database, opened when it is asked
+for. How a connection is opened and given back is not known here.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import contextmanager
+
+from .connections import borrow_connection
+from .connections import close_connection
+from .connections import end_transaction
+from .connections import open_connection
+from .connections import OpenConnection
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from .databases import Database
+    from .hooks import Hooks
+
+
+class ConnectionSet:
+    """Name to open connection.
+
+    :param hooks: What prepares each connection.
+    :param keep_pooled: Whether connections go back to the app's pool.
+    :param borrowed: Connections of somebody else's to use: name to connection.
+    """
+
+    def __init__(
+        self,
+        hooks: Hooks,
+        *,
+        keep_pooled: bool,
+        borrowed: t.Mapping[str, sa.Connection],
+    ) -> None:
+        self.keep_pooled = keep_pooled
+        self.borrowed: dict[str, sa.Connection] = dict(borrowed)
+        self._hooks = hooks
+        self._opened: dict[str, OpenConnection] = {}
+
+    @property
+    def names(self) -> set[str]:
+        """The databases with an open connection."""
+        return set(self._opened)
+
+    def open(self, database: Database) -> sa.Connection:
+        """Open a connection and prepare it.
+
+        :param database: A database that no connection is open to.
+        :return: The connection.
+        """
+        if (connection := self.borrowed.get(database.name)) is not None:
+            opened = borrow_connection(connection)
+        else:
+            # The app is not to get a connection with another search_path or role.
+            keep_pooled = self.keep_pooled and not self._hooks.prepare_connections
+            opened = open_connection(database, keep_pooled=keep_pooled)
+
+        self._opened[database.name] = opened
+        self._hooks.prepare(opened.connection, database)
+        end_transaction(opened, commit=True)
+        return opened.connection
+
+    def settle(self) -> None:
+        """Commit what operations did so far, and end the transactions of reads: nothing
+        on another connection is to wait for them.
+        """
+        for opened in self._opened.values():
+            end_transaction(opened, commit=True)
+
+    @contextmanager
+    def without_reads(self) -> t.Iterator[None]:
+        """Leave no transaction of a read behind. What was at work before stays so."""
+        busy = {name for name, opened in self._opened.items() if opened.has_work}
+
+        try:
+            yield
+        finally:
+            for name, opened in self._opened.items():
+                if name not in busy:
+                    end_transaction(opened, commit=False)
+
+    def close(self, names: t.Iterable[str], *, commit: bool) -> Exception | None:
+        """Give connections back, all of them whatever happens.
+
+        :param names: Of which databases.
+        :param commit: Whether what was done on them lasts.
+        :return: The first error.
+        """
+        failure: Exception | None = None
+
+        for name in names:
+            if opened := self._opened.pop(name, None):
+                try:
+                    close_connection(opened, commit=commit)
+                except Exception as error:
+                    failure = failure or error
+
+        return failure
