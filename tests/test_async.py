@@ -54,6 +54,15 @@ op.create_table(
 """.strip()
 DROP: t.Final = 'op.drop_table("todo")'
 INSERT: t.Final = "op.execute(\"INSERT INTO todo VALUES (1, 'one')\")"
+RUN_ASYNC: t.Final = """
+async def fill(connection, text, *, id):
+    await connection.execute(
+        sa.text("INSERT INTO todo VALUES (:id, :text)"), {"id": id, "text": text}
+    )
+    return (await connection.execute(sa.text("SELECT text FROM todo"))).scalars().all()
+
+assert op.run_async(fill, "one", id=1) == ["one"]
+"""
 
 COUNT_CONNECTIONS: t.Final = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'",
@@ -135,6 +144,7 @@ def test_methods(apps: Apps, async_url: str) -> None:
         assert async_tables(async_url) == set(), "reading creates nothing"
 
         (script,) = alembic.revision("create todo")
+        assert script is not None
         assert alembic.needs_upgrade()
         report = alembic.upgrade()
         assert [step.revision for step in report.steps] == [script.revision]
@@ -246,8 +256,7 @@ def test_cursors(apps: Apps, async_url: str, batch: int) -> None:
         result = connection.execution_options(yield_per=batch).execute(query)
         assert [tuple(row) for row in result] == [(number,) for number in range(5)]
 
-        driver = connection.connection.dbapi_connection
-        assert driver is not None
+        driver: t.Any = connection.connection.dbapi_connection
 
         with driver.cursor() as cursor:
             cursor.arraysize = 2
@@ -292,13 +301,14 @@ def test_callers(apps: Apps, async_url: str, caller: str) -> None:
         await asyncio.sleep(0)
         return migrate()
 
-    answer = {
+    callers: dict[str, t.Callable[[], str]] = {
         "script": migrate_in_context,
         "view": lambda: app.test_client().get("/sync").text,
         "async view": lambda: app.test_client().get("/async").text,
         "loop": lambda: asyncio.run(main()),
         "thread": lambda: asyncio.run(in_thread()),
-    }[caller]()
+    }
+    answer = callers[caller]()
     assert answer == "r1"
     assert ask(async_url, "SELECT text FROM todo") == [("two",)]
     assert open_connections(async_url) == 0
@@ -548,6 +558,10 @@ def test_pool_hooks(apps: Apps, async_url: str) -> None:
     ]
 
 
+@pytest.mark.skipif(
+    sa.__version__ == "2.0.31",
+    reason="it can't listen to connections of such an engine, sync or async",
+)
 def test_engine_hooks(apps: Apps, async_url: str) -> None:
     """Hooks on executing are in force, and so are the engine's options."""
     app, _, engine = apps.plain_async(async_url)
@@ -580,6 +594,10 @@ def test_engine_hooks(apps: Apps, async_url: str) -> None:
     assert async_tables(async_url) == {"todo", "alembic_version"}
 
 
+@pytest.mark.skipif(
+    sa.__version__ == "2.0.31",
+    reason="it can't listen to connections of such an engine, sync or async",
+)
 def test_schema_translate_map(apps: Apps, async_url: str) -> None:
     """An engine that was made of another by options is as good."""
     app, alembic, engine = apps.plain_async(async_url)
@@ -691,17 +709,9 @@ op.execute("INSERT INTO todo VALUES (1, 'one')")
 def test_run_async(apps: Apps, async_url: str) -> None:
     """`op.run_async()` calls a coroutine function, in the revision's transaction."""
     app, alembic, _ = apps.plain_async(async_url)
-    fill = """
-async def fill(connection, text, *, id):
-    await connection.execute(
-        sa.text("INSERT INTO todo VALUES (:id, :text)"), {"id": id, "text": text}
-    )
-    return (await connection.execute(sa.text("SELECT text FROM todo"))).scalars().all()
-
-assert op.run_async(fill, "one", id=1) == ["one"]
-"""
-    write_revision(app, "r1", upgrade=f"{TODO}\n{fill}")
-    broken = f"{fill.replace('id=1', 'id=2').replace('==', '!=')}\nraise KeyError(1)"
+    write_revision(app, "r1", upgrade=f"{TODO}\n{RUN_ASYNC}")
+    second = RUN_ASYNC.replace("id=1", "id=2").replace("==", "!=")
+    broken = f"{second}\nraise KeyError(1)"
     write_revision(app, "r2", "r1", upgrade=broken)
 
     async def count(connection: AsyncConnection) -> t.Any:
@@ -736,7 +746,8 @@ def test_failure(apps: Apps, async_url: str, driver: str) -> None:
         ' constraint "todo_pkey"',
         "psycopg": 'UniqueViolation: duplicate key value violates unique constraint "'
         'todo_pkey"',
-        "aiomysql": "IntegrityError: (1062, \"Duplicate entry '***' for key 'PRIMARY'\")",
+        "aiomysql": "IntegrityError: (1062, \"Duplicate entry '***' for key"
+        " 'PRIMARY'\")",
     }[driver]
     assert str(error) == f"Revision r2 failed on the database 'default': {kind}"
     assert error.kept == ()
@@ -986,6 +997,25 @@ def lite(apps: Apps, metadatas: t.Any, **config: t.Any) -> tuple[Flask, Alembic]
     return app, Alembic(app, metadatas=metadatas)
 
 
+def test_connection_of_the_app(apps: Apps, async_url: str) -> None:
+    """Inside `run_sync()` the app's own connection can be used, and its transaction."""
+    app, alembic, engine = apps.plain_async(async_url)
+    write_revision(app, "r1", upgrade=f"{TODO}\n{RUN_ASYNC}")
+
+    def migrate(connection: sa.Connection) -> None:
+        with app.app_context(), alembic.use_connection(connection):
+            alembic.upgrade()
+
+    async def main() -> None:
+        async with engine.begin() as connection:
+            await connection.run_sync(migrate)
+
+        await engine.dispose()
+
+    asyncio.run(main())
+    assert ask(async_url, "SELECT text FROM todo") == [("one",)]
+
+
 def test_lite(apps: Apps, async_url: str) -> None:
     """The async engines of Flask-SQLAlchemy-Lite are found."""
     app, alembic = lite(
@@ -1011,6 +1041,7 @@ def test_lite_with_both(apps: Apps, async_url: str, sqlite_url: str, db: Cli) ->
 
     with app.app_context():
         (script,) = alembic.revision("create todo")
+        assert script is not None
         report = alembic.upgrade()
         assert sorted(step.database for step in report.steps) == ["default", "logs"]
         assert alembic.check().ok
