@@ -25,6 +25,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from apps import Apps
 from apps import todo_metadata
@@ -393,7 +394,8 @@ def test_pool_of_the_app(apps: Apps, async_url: str) -> None:
     """The app's pool neither lends nor receives a connection: it has the same one
     before and after, and the event loop that it belongs to goes on using it.
     """
-    app, alembic, engine = apps.plain_async(async_url)
+    # Up to SQLAlchemy 2.0, files of SQLite are not pooled by default.
+    app, alembic, engine = apps.plain_async(async_url, poolclass=AsyncAdaptedQueuePool)
     write_revision(app, "r1", upgrade=TODO)
     pool = engine.sync_engine.pool
     made: list[t.Any] = []
@@ -432,6 +434,7 @@ def test_open_to_the_end(async_databases: Databases, driver: str) -> None:
         from flask import Flask
         from flask_alembic import Alembic
         from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
         app = Flask("app", root_path={str(async_databases.folder)!r})
         engine = create_async_engine({url!r})
@@ -889,6 +892,7 @@ def test_interrupt(async_databases: Databases, driver: str) -> None:
         from flask import Flask
         from flask_alembic import Alembic
         from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
         app = Flask("app", root_path={str(async_databases.folder)!r})
         engine = create_async_engine({url!r})
