@@ -1,9 +1,9 @@
 """Runs what the documentation shows, in a folder of its own for each page.
 
-A Python block is a file: its first line is a comment with the file's name. Where the
-next line is ``...``, the block stands in for what it defines, and the rest of the file
-stays. A console block is run by bash, command by command, and what it prints is
-compared to what the page says.
+A block of Python and the like is a file: its first line is a comment with the file's
+name. Where the next line is ``...``, the block stands in for what it defines, and the
+rest of the file stays. A console block is run by bash, command by command, and what it
+prints is compared to what the page says.
 
 To let pages tell what the commands print now, run
 
@@ -39,7 +39,13 @@ HOME: t.Final = "/home/ada"
 SERVERS: t.Final = {"mysql.md": "mariadb", "tenants.md": "postgresql"}
 """The pages that need a server: theirs is the URL in ``DATABASE_URL``."""
 
-_ID: t.Final = re.compile(r"(?<!\d)1[5-9]\d{8}(?!\d)")
+FILES: t.Final = ("python", "ini", "mako")
+"""The languages whose blocks are files."""
+
+# Ours are timestamps; those of other tools are made of twelve digits.
+_ID: t.Final = re.compile(
+    r"(?<!\d)1[5-9]\d{8}(?!\d)|(?<![a-z0-9])[0-9a-f]{12}(?![a-z0-9])"
+)
 _FIRST_ID: t.Final = 1767605400
 _VARYING: t.Final = (
     (re.compile(r"\b\d+ ms\b"), "N ms"),
@@ -48,7 +54,7 @@ _VARYING: t.Final = (
 )
 _TRACEBACK: t.Final = re.compile(r"(Traceback .*\n)((?: .*\n)+)")
 _ASSIGNMENT: t.Final = re.compile(r"\w+=")
-_FILE: t.Final = re.compile(r"# ([\w./-]+\.(?:py|mako))\n")
+_FILE: t.Final = re.compile(r"# ([\w./-]+\.(?:py|mako|ini))\n")
 
 
 class Ids:
@@ -139,7 +145,7 @@ class Page:
     ) -> None:
         self.document: Document = Sybil(
             [
-                CodeBlockParser("python", self._write),
+                *(CodeBlockParser(name, self._write) for name in FILES),
                 CodeBlockParser("console", self._console),
             ]
         ).parse(path)
@@ -260,7 +266,9 @@ class Page:
             number = self.real.number(match[0])
 
             while len(self.told.known) <= number:
-                self.told.number(str(_FIRST_ID + 90061 * len(self.told.known)))
+                new = _FIRST_ID + 90061 * len(self.told.known)
+                is_ours = len(match[0]) == len(str(new))
+                self.told.number(str(new) if is_ours else f"{new * 99991:012x}")
 
             return self.told.known[number]
 

@@ -1169,7 +1169,8 @@ def test_retry_failed_revision(url: str, apps: Apps) -> None:
 
     with app.app_context():
         report = alembic.upgrade()
-        assert alembic.failures == [MigrationFailed]
+        (failure,) = alembic.failures
+        assert issubclass(failure, MigrationFailed)
         assert [step.revision for step in report.steps] == ["aaaa1", "bbbb2"]
         assert ids(alembic.current()) == ["bbbb2"]
 

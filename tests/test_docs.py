@@ -14,6 +14,7 @@ from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
 import flask_alembic
 from docs_support import agrees
+from docs_support import FILES
 from docs_support import Page
 from docs_support import Runner
 from docs_support import SERVERS
@@ -34,7 +35,7 @@ LEFT_OUT = {
 }
 """The kinds of blocks that are not run, each with the reason."""
 
-RUN = {"python", "console"}
+RUN = {*FILES, "console"}
 
 
 @pytest.fixture(scope="module")

@@ -645,12 +645,17 @@ def test_third_database_is_added(tmp_path: Path, apps: Apps) -> None:
     assert tables(urls["log"]) == {"alembic_version", "entry"}
 
 
-def test_database_is_taken_away(urls: dict[str, str], apps: Apps) -> None:
-    """Revisions of several databases still run where only one of them is left."""
+def test_database_is_taken_away(
+    urls: dict[str, str], apps: Apps, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Revisions of several databases still run where only one of them is left. The log
+    warns of what is not run.
+    """
     app, alembic = apps.several(urls, METADATAS, name="app")
 
     with app.app_context():
-        alembic.revision("made changes")
+        (script,) = alembic.revision("made changes")
+        assert script is not None
 
     app, alembic = apps.plain(urls["default"], one_table("post"), name="app")
 
@@ -660,6 +665,10 @@ def test_database_is_taken_away(urls: dict[str, str], apps: Apps) -> None:
 
     assert tables(urls["default"]) == {"alembic_version", "post"}
     assert tables(urls["auth"]) == set()
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == [
+        f"Revision {script.revision} has operations for 'auth', but the app has no such"
+        " database. They are not run."
+    ]
 
 
 # The template
@@ -683,19 +692,19 @@ def test_template_for_one(urls: dict[str, str], apps: Apps, db: Cli) -> None:
         f"{template} does not write 'auth_upgrades', so operations would be lost."
     )
     assert caught.value.hint == (
-        "It was made for another number of databases. Move it away and run"
-        " 'flask db mkdir' for one that fits."
+        "It was made for one database. 'flask db init --multidb' puts one for several"
+        " in its place, and keeps this one as script.py.mako.bak."
     )
     assert files(app) == before
-
-    template.rename(template.with_suffix(".old"))
-    assert db(app, "mkdir").exit_code == 0
+    old = template.read_text()
+    assert db(app, "init", "--multidb").exit_code == 0
+    assert template.with_name("script.py.mako.bak").read_text() == old
     assert db(app, "revision", "add auth").exit_code == 0
     assert db(app, "upgrade").exit_code == 0
     assert tables(urls["auth"]) == {"account", "alembic_version"}
 
 
-def test_template_for_several(urls: dict[str, str], apps: Apps) -> None:
+def test_template_for_several(urls: dict[str, str], apps: Apps, db: Cli) -> None:
     """The template of several databases is not for one. The error tells that, and
     nothing is written.
     """
@@ -707,8 +716,12 @@ def test_template_for_several(urls: dict[str, str], apps: Apps) -> None:
 
     assert files(app) == set()
     assert "NoneType" not in str(caught.value)
-    assert caught.value.hint is not None
-    assert "made for another number of databases" in caught.value.hint
+    assert caught.value.hint == (
+        "It was made for several databases. 'flask db init' puts one for one database"
+        " in its place, and keeps this one as script.py.mako.bak."
+    )
+    assert db(app, "init").exit_code == 0
+    assert db(app, "revision", "made changes").exit_code == 0
 
 
 def test_empty_revision_of_the_wrong_template(urls: dict[str, str], apps: Apps) -> None:

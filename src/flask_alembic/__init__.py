@@ -11,8 +11,10 @@ from .reports import Change
 from .reports import CheckReport
 from .reports import DatabaseCheck
 from .reports import Differences
+from .reports import InitReport
 from .reports import MigrationReport
 from .reports import NewRevisions
+from .reports import Template
 
 if t.TYPE_CHECKING:
     from .errors import AppContextError
@@ -43,6 +45,7 @@ __all__ = [
     "EmptyMetadataError",
     "FlaskAlembicError",
     "HistoryError",
+    "InitReport",
     "MigrationFailed",
     "MigrationReport",
     "MultipleHeadsError",
@@ -51,6 +54,7 @@ __all__ = [
     "PartialCommitError",
     "RevisionFileError",
     "TargetError",
+    "Template",
     "TemplateError",
     "UnknownRevisionError",
 ]

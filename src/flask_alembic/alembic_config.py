@@ -37,6 +37,9 @@ def make_config(settings: Settings, databases: t.Iterable[str] = ()) -> Config:
     if names := ", ".join(databases):
         options["databases"] = names
 
+    if settings.template_folder is not None:
+        options["template_folder"] = str(settings.template_folder)
+
     for key, value in options.items():
         config.set_main_option(key, _escape(value))
 
@@ -69,6 +72,15 @@ def flag(config: Config, name: str) -> bool:
     :return: Whether it is on.
     """
     return bool(asbool(config.get_main_option(name, "false")))
+
+
+def database_names(config: Config) -> list[str]:
+    """The identifiers of the databases, where there are several.
+
+    :param config: Alembic's config.
+    :return: The names, or none for one database.
+    """
+    return re.findall(r"[^,\s]+", config.get_main_option("databases", ""))
 
 
 def truncation(config: Config) -> int | None:

@@ -5,6 +5,7 @@ Nothing here knows of an app or of Alembic.
 from __future__ import annotations
 
 import typing as t
+from argparse import Namespace
 from dataclasses import dataclass
 
 from .option_values import nearest
@@ -53,6 +54,10 @@ class CallOptions:
             tag=self.tag if tag is None else tag,
             autogenerate=autogenerate,
         )
+
+    def as_namespace(self) -> Namespace:
+        """These options, as Alembic has those of its command line."""
+        return Namespace(x=list(self.x), tag=self.tag, autogenerate=self.autogenerate)
 
     def select(self, items: t.Mapping[str, T]) -> dict[str, T]:
         """Those of all databases that are to be worked on.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
+from contextlib import suppress
 
 from .connections import borrow_connection
 from .connections import close_connection
@@ -39,6 +40,7 @@ class ConnectionSet:
         self.borrowed: dict[str, sa.Connection] = dict(borrowed)
         self._hooks = hooks
         self._opened: dict[str, OpenConnection] = {}
+        self._set_aside: list[OpenConnection] = []
 
     @property
     def names(self) -> set[str]:
@@ -51,6 +53,8 @@ class ConnectionSet:
         :param database: A database that no connection is open to.
         :return: The connection.
         """
+        self.close_set_aside()
+
         if (connection := self.borrowed.get(database.name)) is not None:
             opened = borrow_connection(connection)
         else:
@@ -82,20 +86,43 @@ class ConnectionSet:
                 if name not in busy:
                     end_transaction(opened, commit=False)
 
-    def close(self, names: t.Iterable[str], *, commit: bool) -> Exception | None:
+    def close(self, names: t.Iterable[str], *, commit: bool) -> None:
         """Give connections back, all of them whatever happens.
 
         :param names: Of which databases.
         :param commit: Whether what was done on them lasts.
-        :return: The first error.
+        :raises Exception: The first error by which work is lost. A database that went
+            away after it was only read is nothing to fail for.
         """
         failure: Exception | None = None
 
         for name in names:
             if opened := self._opened.pop(name, None):
+                is_lost = commit and opened.has_unsaved
+
                 try:
                     close_connection(opened, commit=commit)
                 except Exception as error:
-                    failure = failure or error
+                    failure = failure or (error if is_lost else None)
 
-        return failure
+        if failure is not None:
+            raise failure
+
+    def set_aside(self) -> None:
+        """Take no connection on which a run failed for the next one. An override of
+        ``run_migrations`` may hold them, and use them to clean up.
+        """
+        self._set_aside += self._opened.values()
+        self._opened.clear()
+
+        for opened in self._set_aside:
+            with suppress(Exception):
+                end_transaction(opened, commit=False)
+
+    def close_set_aside(self) -> None:
+        """Give those connections back."""
+        failed, self._set_aside = self._set_aside, []
+
+        for opened in failed:
+            with suppress(Exception):
+                close_connection(opened)

@@ -16,6 +16,7 @@ from .async_engines import is_async
 from .async_engines import sync_engine
 from .errors import ConnectionFailed
 from .errors import FlaskAlembicError
+from .kept import Unsaved
 from .redaction import redact
 from .redaction import safe_url
 
@@ -35,6 +36,12 @@ class OpenConnection:
     is_pooled: bool = True
     is_borrowed: bool = False
     restore: t.Callable[[], None] | None = None
+    unsaved: Unsaved | None = None
+
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether work is lost if the database is gone now."""
+        return self.is_borrowed or bool(self.unsaved and self.unsaved.is_there)
 
     @property
     def has_work(self) -> bool:
@@ -84,7 +91,11 @@ def _prepare(
         restore = sqlite.begin_explicitly(connection)
 
     return OpenConnection(
-        connection, is_external=False, is_pooled=is_pooled, restore=restore
+        connection,
+        is_external=False,
+        is_pooled=is_pooled,
+        restore=restore,
+        unsaved=Unsaved(connection),
     )
 
 

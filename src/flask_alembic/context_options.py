@@ -69,13 +69,16 @@ _CHANGEABLE: t.Final = frozenset(
 
 
 def all_options(
-    given: t.Mapping[str, t.Any], databases: t.Mapping[str, Database]
+    given: t.Mapping[str, t.Any],
+    databases: t.Mapping[str, Database],
+    configure: t.Callable[[Options], None],
 ) -> Options:
     """The options of all databases.
 
     :param given: ``app.config["ALEMBIC_CONTEXT"]``. Its item ``databases`` has options
         of single databases, which go on top.
     :param databases: Name to database.
+    :param configure: May change the result in place.
     :return: Name to arguments of :meth:`EnvironmentContext.configure`.
     :raises ConfigurationError: For a misspelling, a wrong type, or an option that the
         extension sets itself.
@@ -86,23 +89,19 @@ def all_options(
     for options in (everywhere, *single.values()):
         _check(options)
 
-    return {
+    result = {
         name: _options(
             {**everywhere, **single.get(name, {})}, database, len(databases) > 1
         )
         for name, database in databases.items()
     }
+    configure(result)
 
-
-def check_options(options: Options) -> None:
-    """Check the options after functions of the user's have changed them.
-
-    :param options: Name to arguments of :meth:`EnvironmentContext.configure`.
-    :raises ConfigurationError: As :func:`all_options`.
-    """
-    for found in options.values():
+    for found in result.values():
         _check({k: v for k, v in found.items() if k not in _CHANGEABLE})
         _join_directives(found)
+
+    return result
 
 
 def _check(options: t.Mapping[str, t.Any]) -> None:

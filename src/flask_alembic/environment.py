@@ -5,8 +5,8 @@ contexts on them.
 from __future__ import annotations
 
 import typing as t
-from argparse import Namespace
 from contextlib import contextmanager
+from functools import partial
 
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
@@ -15,13 +15,14 @@ from .async_operations import make_operations
 from .call_options import CallOptions
 from .connection_set import ConnectionSet
 from .context_options import all_options
-from .context_options import check_options
 from .errors import MigrationFailed
 from .reports import AppliedStep
 from .reports import MigrationReport
 from .server_defaults import compare_by_meaning
 
 if t.TYPE_CHECKING:
+    from argparse import Namespace
+
     import sqlalchemy as sa
     from alembic.config import Config
     from alembic.operations import Operations
@@ -53,16 +54,17 @@ class Environment:
         options: CallOptions | None = None,
         connections: t.Mapping[str, sa.Connection] | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings: Settings = settings
         self.options: CallOptions = options or CallOptions()
         self.config: Config | None = None
         self.script: RevisionIndex | None = None
         self.databases: dict[str, Database] | None = None
         self.report: MigrationReport = MigrationReport()
         self._hooks = hooks
-        self._connections = ConnectionSet(
+        self.connections: ConnectionSet = ConnectionSet(
             hooks, keep_pooled=keep_pooled, borrowed=connections or {}
         )
+        self._kept: set[str] = set()
         self._cmd_opts: Namespace | None = None
         self._environment_contexts: dict[str, EnvironmentContext] = {}
         self._context_options: dict[str, dict[str, t.Any]] = {}
@@ -86,9 +88,9 @@ class Environment:
         return Environment(
             settings or self.settings,
             self._hooks,
-            keep_pooled=self._connections.keep_pooled,
+            keep_pooled=self.connections.keep_pooled,
             options=options or self.options,
-            connections={**self._connections.borrowed, **(connections or {})},
+            connections={**self.connections.borrowed, **(connections or {})},
         )
 
     def environment_context(
@@ -176,39 +178,41 @@ class Environment:
         """Use the connections for a while: those that this opens are given back at the
         end, and where one was open already no transaction of a read stays behind.
         """
-        before = self._connections.names
+        before = self.connections.names
 
-        with self._connections.without_reads():
+        with self.connections.without_reads():
             try:
                 yield
             finally:
-                self.close(self._connections.names - before, commit=False)
+                self._close_opened_since(before | self._kept)
 
     @contextmanager
     def running(self) -> t.Iterator[None]:
         """Run migrations: what operations did so far is committed before, and after an
-        error all connections are closed, so that a second try gets new ones.
+        error a second try gets new connections.
+
+        Those that were open before, because an override of ``run_migrations`` has
+        prepared them, stay open.
         """
-        before = self._connections.names
-        self.settle()
+        before = self.connections.names
+        self._kept |= before
 
         try:
+            self.connections.settle()
             yield
         except BaseException as error:
-            self.close(commit=False)
+            self._forget(None)
+            self.connections.set_aside()
+
+            if not before:
+                self.connections.close_set_aside()
 
             if isinstance(error, MigrationFailed):
                 self.add_report(error.applied, error.standing)
 
             raise
 
-        self.close(self._connections.names - before, commit=False)
-
-    def settle(self) -> None:
-        """Commit what operations did so far: nothing on another connection is to wait
-        for it.
-        """
-        self._connections.settle()
+        self._close_opened_since(before)
 
     def add_report(
         self,
@@ -230,19 +234,34 @@ class Environment:
         :raises Exception: If such work can't be committed. Everything is given back
             all the same.
         """
-        worked = bool(self._operations)
-        closing = self._connections.names if names is None else set(names)
+        closing = self.connections.names if names is None else set(names)
+        self._forget(names)
 
+        if names is None:
+            self._kept.clear()
+            self.connections.close_set_aside()
+
+        self.connections.close(closing, commit=commit)
+
+    def clear(self, settings: Settings) -> None:
+        """Begin anew, within the same app context: everything is made again when it is
+        asked for.
+
+        :param settings: The app's settings, as they are now.
+        """
+        self.settings = settings
+        self.config = self.script = self.databases = None
+        self._context_options = {}
+        self.close(commit=True)
+
+    def _close_opened_since(self, before: set[str]) -> None:
+        self.close(self.connections.names - before, commit=False)
+
+    def _forget(self, names: t.Iterable[str] | None) -> None:
         for made in (self._contexts, self._operations, self._environment_contexts):
             # All: also those that a subclass made, or that are not connected.
-            for name in list(made) if names is None else closing:
+            for name in list(made if names is None else names):
                 made.pop(name, None)
-
-        failure = self._connections.close(closing, commit=commit)
-
-        # A database that went away after it was only read is nothing to fail for.
-        if failure is not None and worked and commit:
-            raise failure
 
     def _open(
         self,
@@ -251,8 +270,14 @@ class Environment:
         config: Config,
         script: ScriptDirectory,
     ) -> MigrationContext:
-        options = self._options_of(name, databases, config)
-        connection = self._connections.open(databases[name])
+        if not self._context_options:
+            configure = partial(self._hooks.configure_options, config)
+            self._context_options = all_options(
+                self.settings.context, databases, configure
+            )
+
+        options = self._context_options[name]
+        connection = self.connections.open(databases[name])
         context = self.environment_context(name, config, script)
         context.configure(connection=connection, **options)
         result = context.get_context()
@@ -262,17 +287,6 @@ class Environment:
 
         return result
 
-    def _options_of(
-        self, name: str, databases: dict[str, Database], config: Config
-    ) -> dict[str, t.Any]:
-        if not self._context_options:
-            options = all_options(self.settings.context, databases)
-            self._hooks.configure_options(config, options)
-            check_options(options)
-            self._context_options = options
-
-        return self._context_options[name]
-
     def pass_options(self, config: Config) -> None:
         """Let revisions, templates and hooks ask for what the caller gave.
 
@@ -280,11 +294,7 @@ class Environment:
         """
         # A subclass may have set its own.
         if config.cmd_opts is self._cmd_opts:
-            self._cmd_opts = config.cmd_opts = Namespace(
-                x=list(self.options.x),
-                tag=self.options.tag,
-                autogenerate=self.options.autogenerate,
-            )
+            self._cmd_opts = config.cmd_opts = self.options.as_namespace()
 
         for context in self._environment_contexts.values():
             context.context_opts["tag"] = self.options.tag

@@ -42,7 +42,8 @@ class FlaskAlembicError(CommandError):
     """What ``flask db`` exits with."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
+        # Not super(): an error may be one of SQLAlchemy's too, which takes more.
+        Exception.__init__(self, message)
         self.message: str = message
         self.hint: str | None = hint
 
@@ -253,6 +254,9 @@ class ConnectionFailed(FlaskAlembicError, OperationalError):
 
 class MigrationFailed(FlaskAlembicError):
     """A revision raised while it ran. The cause is ``__cause__``.
+
+    If the database refused something, this is SQLAlchemy's error for it too, with its
+    ``orig``: a retry loop that waits for a lock catches ``OperationalError``.
 
     :param message: Which revision failed, on which database, and why.
     :param database: The name of the database that it failed on.

@@ -6,6 +6,7 @@ import threading
 import typing as t
 import warnings
 from contextlib import contextmanager
+from contextlib import ExitStack
 from weakref import WeakKeyDictionary
 
 from flask import current_app
@@ -15,6 +16,7 @@ from flask import has_request_context
 
 from . import folders
 from . import operations
+from .compat import t_rev as t_rev
 from .databases import as_mapping
 from .databases import Database
 from .databases import DEFAULT
@@ -27,13 +29,16 @@ from .databases import read_metadatas
 from .hooks import Hooks
 from .reports import CheckReport
 from .reports import Differences
+from .reports import InitReport
 from .reports import MigrationReport
 from .reports import NewRevisions
+from .reports import Template
 from .revision_ids import timestamp_id
 from .settings import fill_defaults
 from .settings import read_settings
 from .settings import Settings
 from .state import AppState
+from .template_files import list_templates
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +56,7 @@ if t.TYPE_CHECKING:
     from .arguments import RevisionArgument
     from .call_options import Databases
     from .call_options import XArguments
+    from .compat import Cache
     from .environment import Environment
     from .scripts import RevisionIndex
 
@@ -162,7 +168,7 @@ class Alembic:
         if environment is not None:
             return environment.settings
 
-        return read_settings(current_app.config, current_app.root_path)
+        return self._read_settings()
 
     @property
     def databases(self) -> dict[str, Database]:
@@ -603,6 +609,16 @@ class Alembic:
         environment.add_report(report.steps, report.databases)
         return report
 
+    @property
+    def last_report(self) -> MigrationReport:
+        """What :meth:`run_migrations` did in this app context since :meth:`upgrade`,
+        :meth:`downgrade` or :meth:`stamp` was called, for those who override one of
+        them and return nothing.
+
+        .. versionadded:: 4.0
+        """
+        return self._environment().report
+
     # Write
 
     def rev_id(self) -> str:
@@ -689,7 +705,69 @@ class Alembic:
         """
         folders.make_folders(self.settings, several=len(self.metadatas) > 1)
 
+    def init(
+        self,
+        directory: str | Path | None = None,
+        *,
+        template: str | None = None,
+        multidb: bool | None = None,
+        package: bool = False,
+    ) -> InitReport:
+        """Make the migrations folder as :meth:`mkdir` does, and let its template be the
+        right one. A template that is another is kept beside it.
+
+        :param directory: Another folder than ``ALEMBIC["script_location"]``.
+        :param template: The name of a template, or a folder with one in it.
+        :param multidb: Whether the template is for several databases. By default it is
+            where the app has several.
+        :param package: Whether to write an ``__init__.py`` to each folder.
+        :return: What was made, and where the old template is.
+        :raises TemplateError: If there is no such template.
+        :raises OSError: If something can't be written.
+
+        .. versionadded:: 4.0
+        """
+        return folders.init_folders(
+            self.settings,
+            directory,
+            template=template,
+            several=len(self.metadatas) > 1 if multidb is None else multidb,
+            package=package,
+        )
+
+    def list_templates(self) -> list[Template]:
+        """The templates that :meth:`init` knows by name: those of the package, and
+        those in ``ALEMBIC["template_folder"]``.
+
+        :return: The templates, by name.
+
+        .. versionadded:: 4.0
+        """
+        return list_templates(self.settings.template_folder)
+
+    # Names that are private, and used all the same
+
+    def _simplify_rev(
+        self,
+        rev: RevisionArgument,
+        handle_current: bool = False,
+        handle_int: bool = False,
+    ) -> list[str]:
+        from .compat import simplify_rev
+
+        return simplify_rev(
+            self, rev, handle_current=handle_current, handle_int=handle_int
+        )
+
+    def _get_cache(self) -> Cache:
+        from .compat import Cache
+
+        return Cache(self._environment(), self._read_settings)
+
     # Inside
+
+    def _read_settings(self) -> Settings:
+        return read_settings(current_app.config, current_app.root_path)
 
     def _report(
         self, verb: t.Callable[[Alembic, t.Any], None], target: RevisionArgument
@@ -751,7 +829,7 @@ class Alembic:
         """Let another environment be the one of this context and thread for a while."""
         environments, thread = self._environments(), threading.get_ident()
         before, environments[thread] = environments[thread], environment
-        before.settle()
+        before.connections.settle()
 
         try:
             yield
@@ -766,8 +844,10 @@ class Alembic:
     def _teardown(self, exc: BaseException | None) -> None:
         environments: dict[int, Environment] = g.pop(_KEY, {})
 
-        for environment in environments.values():
-            environment.close(commit=exc is None)
+        # Each is closed, whatever happens to another one.
+        with ExitStack() as stack:
+            for environment in environments.values():
+                stack.callback(environment.close, commit=exc is None)
 
     def _try_mkdir(self, app: Flask) -> None:
         try:

@@ -78,11 +78,12 @@ def migration_failed(failure: Failure) -> MigrationFailed:
     :param failure: What is known.
     :return: The error to raise.
     """
-    return MigrationFailed(
+    return _error(
+        MigrationFailed,
         f"Revision {failure.revision} failed on the database '{failure.database}':"
         f" {failure.reason}",
-        hint=_hint(failure),
-        **_data(failure),
+        _hint(failure),
+        failure,
     )
 
 
@@ -96,11 +97,12 @@ def commit_failed(failure: Failure) -> MigrationFailed:
         return migration_failed(failure)
 
     have = ", ".join(f"'{name}'" for name in failure.have_it)
-    return PartialCommitError(
+    return _error(
+        PartialCommitError,
         f"Revision {failure.revision} was committed on {have}, but the commit on"
         f" '{failure.database}' failed: {failure.reason}",
-        hint="Mend the cause and run the same command again: it completes the others.",
-        **_data(failure),
+        "Mend the cause and run the same command again: it completes the others.",
+        failure,
     )
 
 
@@ -110,7 +112,9 @@ def describe(error: BaseException) -> str:
     :param error: Any exception.
     :return: What the driver said, or the type and the text.
     """
-    if isinstance(error, DBAPIError) and error.orig is not None:
+    if isinstance(error, MigrationFailed):
+        kind, text = type(error).__name__, str(error)
+    elif isinstance(error, DBAPIError) and error.orig is not None:
         kind, text = type(driver_error(error)).__name__, _without_rows(error)
     else:
         kind, text = type(error).__name__, "" if error.args == (None,) else str(error)
@@ -138,6 +142,28 @@ def _texts(parameters: object) -> t.Iterator[str]:
     elif isinstance(parameters, (list, tuple)):
         for item in parameters:
             yield from _texts(item)
+
+
+def _error(
+    kind: type[MigrationFailed], message: str, hint: str, failure: Failure
+) -> MigrationFailed:
+    cause = failure.error
+
+    if not isinstance(cause, DBAPIError):
+        return kind(message, hint=hint, **_data(failure))
+
+    # SQLAlchemy's error too, for those who wait for a lock by catching that.
+    both = type(kind.__name__, (kind, _sqlalchemy_class(cause)), {})
+    both.__module__ = kind.__module__
+    error = t.cast(MigrationFailed, both(message, hint=hint, **_data(failure)))
+    vars(error).update({**vars(cause), **vars(error)})
+    return error
+
+
+def _sqlalchemy_class(error: DBAPIError) -> type:
+    """SQLAlchemy's own, also where the error is such a one of a revision within."""
+    module = DBAPIError.__module__
+    return next(found for found in type(error).__mro__ if found.__module__ == module)
 
 
 def _data(failure: Failure) -> dict[str, t.Any]:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import typing as t
 from contextlib import suppress
 from pathlib import Path
 
+from .reports import InitReport
+from .template_files import default_template
+from .template_files import find_template
+from .template_files import is_for_several
+from .template_files import TEMPLATE_NAME
+
 if t.TYPE_CHECKING:
     from .settings import Settings
-
-TEMPLATE_NAME: t.Final = "script.py.mako"
-_TEMPLATES: t.Final = Path(__file__).parent / "templates"
-
-
-def packaged_template(several: bool) -> Path:
-    """The template that comes with the extension.
-
-    :param several: Whether it is for several databases.
-    :return: Its path.
-    """
-    return _TEMPLATES / ("multidb" if several else "generic") / TEMPLATE_NAME
 
 
 def make_folders(settings: Settings, *, several: bool) -> None:
@@ -39,7 +34,84 @@ def make_folders(settings: Settings, *, several: bool) -> None:
     template = settings.script_location / TEMPLATE_NAME
 
     if not template.exists():
-        write_whole(template, packaged_template(several).read_bytes())
+        source = default_template(several, settings.template_folder)
+        write_whole(template, source.read_bytes())
+
+
+def init_folders(
+    settings: Settings,
+    directory: str | os.PathLike[str] | None,
+    *,
+    template: str | None,
+    several: bool,
+    package: bool,
+) -> InitReport:
+    """Make the folders that don't exist, and let the template be the right one. One
+    that is another is kept beside it.
+
+    :param settings: Where the folders are.
+    :param directory: Another folder than the script location.
+    :param template: The template that was asked for: a name, or a folder.
+    :param several: Whether the template is for several databases, if none was asked
+        for.
+    :param package: Whether the folders are to be Python packages.
+    :return: What was made, and what was kept.
+    :raises TemplateError: If there is no such template.
+    :raises OSError: If something can't be written.
+    """
+    folders = settings.folders
+    location = settings.script_location
+
+    if directory is not None and settings.resolve(directory) != location:
+        location = settings.resolve(directory)
+        folders = (location,)
+
+    source = (
+        default_template(several, settings.template_folder)
+        if template is None
+        else find_template(template, settings.template_folder, settings.resolve)
+    )
+    made = [folder for folder in folders if not folder.is_dir()]
+
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+
+    path = location / TEMPLATE_NAME
+    kept = None
+
+    if not path.exists():
+        made += [] if location in made else [path]
+        write_whole(path, source.read_bytes())
+    elif (
+        is_for_several(path) != several
+        if template is None
+        else path.read_bytes() != source.read_bytes()
+    ):
+        kept = _keep(path)
+        write_whole(path, source.read_bytes())
+
+    for module in (folder / "__init__.py" for folder in folders if package):
+        if not module.exists():
+            write_whole(module, b"")
+            made.append(module)
+
+    return InitReport(location, tuple(made), kept)
+
+
+def _keep(path: Path) -> Path:
+    """Copy a file to a name of its own."""
+    content = path.read_bytes()
+
+    for number in itertools.count(1):
+        copy = path.with_name(f"{path.name}.bak{number if number > 1 else ''}")
+
+        if not copy.exists():
+            write_whole(copy, content)
+
+        if copy.read_bytes() == content:
+            break
+
+    return copy
 
 
 def missing_folders(settings: Settings) -> list[Path]:

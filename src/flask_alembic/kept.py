@@ -1,4 +1,4 @@
-"""What a failed revision leaves behind: the statements that can't be rolled back."""
+"""What lasts of the statements on a connection, if it is rolled back or lost now."""
 
 from __future__ import annotations
 
@@ -21,9 +21,33 @@ _COMMITS: t.Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _READS: t.Final = re.compile(
-    _COMMENTS + r"(?:desc|describe|explain|pragma|select|set|show)\b",
+    _COMMENTS + r"(?:begin|desc|describe|explain|pragma|select|set|show)\b",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+class Unsaved:
+    """Whether something was written on a connection that is not committed.
+
+    :param connection: The connection.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.is_there: bool = False
+        self._commits_ddl = connection.dialect.name in ("mariadb", "mysql")
+        event.listen(connection, "after_cursor_execute", self._after)
+        event.listen(connection, "commit", self._end)
+        event.listen(connection, "rollback", self._end)
+
+    def _after(
+        self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
+    ) -> None:
+        if not _READS.match(statement):
+            is_saved = self._commits_ddl and _COMMITS.match(statement)
+            self.is_there = not is_saved
+
+    def _end(self, connection: t.Any) -> None:
+        self.is_there = False
 
 
 class StatementLog:

@@ -12,8 +12,10 @@ from zoneinfo import available_timezones
 # here, only to recognize a misspelling of one.
 KNOWN_OPTIONS: t.Final = frozenset(
     {
+        "config_file",
         "path_separator",
         "script_location",
+        "template_folder",
         "version_locations",
         "file_template",
         "output_encoding",

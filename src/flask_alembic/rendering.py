@@ -11,22 +11,32 @@ from mako.exceptions import MakoException
 from mako.template import Template
 
 from .errors import TemplateError
+from .template_files import is_for_several
+from .template_files import TEMPLATE_NAME
 
 _TOKEN: t.Final = re.compile(r"(?:^|_)(?:up|down)grades$")
 
 
 def render_revision(
-    template: Path, encoding: str, values: t.Mapping[str, t.Any]
+    template: Path,
+    encoding: str,
+    values: t.Mapping[str, t.Any],
+    databases: t.Sequence[str] = (),
 ) -> bytes:
     """Render a new revision and check that it is one.
 
     :param template: A Mako template.
     :param encoding: Of the file.
     :param values: What the template may use.
+    :param databases: The identifiers of the databases, if there are several.
     :return: The file's content.
     :raises TemplateError: If the template is broken, or leaves something out.
     """
-    values = {**values, "message": _for_docstring(values["message"])}
+    values = {
+        **values,
+        **_bare_tokens(values, databases),
+        "message": _for_docstring(values["message"]),
+    }
 
     try:
         text = Template(filename=str(template)).render_unicode(**values)
@@ -43,30 +53,64 @@ def render_revision(
             hint=_TEMPLATE_HINT,
         ) from error
     except Exception as error:
-        config = values.get("config")
-
-        if config is not None and config.get_main_option("databases") is None:
-            if "databases" in template.read_text("utf-8", errors="replace"):
-                raise TemplateError(
-                    f"{template} is for several databases, and there is one.",
-                    hint=_OTHER_NUMBER,
-                ) from error
+        if not databases and "databases" in _text(template):
+            raise TemplateError(
+                f"{template} is for several databases, and there is one.",
+                hint=_other_number(template, databases),
+            ) from error
 
         raise TemplateError(
             f"{template}: {type(error).__name__}: {error}", hint=_TEMPLATE_HINT
         ) from error
 
-    _check_rendered(template, text, tree, values)
+    _check_rendered(template, text, tree, values, databases)
     return content
 
 
-_OTHER_NUMBER: t.Final = (
-    "It was made for another number of databases. Move it away and run 'flask db mkdir'"
-    " for one that fits."
-)
 _TEMPLATE_HINT: t.Final = (
     "Mend the template, or delete it and run 'flask db mkdir' for a new one."
 )
+
+
+def _bare_tokens(
+    values: t.Mapping[str, t.Any], databases: t.Sequence[str]
+) -> dict[str, t.Any]:
+    """The operations of the default database, as Flask-Migrate's template for several
+    databases calls them: there its name is empty.
+    """
+    default = "default" if "default" in databases else next(iter(databases), "")
+    tokens = {
+        token: f"{default}_{token}" if default else token
+        for token in ("upgrades", "downgrades")
+    }
+    return {f"_{k}": values[token] for k, token in tokens.items() if token in values}
+
+
+def _other_number(template: Path, databases: t.Sequence[str]) -> str:
+    """The cure for a template that does not write what it should."""
+    several = len(databases) > 1
+
+    if is_for_several(template) == several:
+        command = f"flask db init --template {'multidb' if several else 'generic'}"
+        return (
+            f"'{command}' puts another one in its place, and keeps this one as"
+            f" {TEMPLATE_NAME}.bak."
+        )
+
+    if several:
+        return (
+            "It was made for one database. 'flask db init --multidb' puts one for"
+            f" several in its place, and keeps this one as {TEMPLATE_NAME}.bak."
+        )
+
+    return (
+        "It was made for several databases. 'flask db init' puts one for one database"
+        f" in its place, and keeps this one as {TEMPLATE_NAME}.bak."
+    )
+
+
+def _text(template: Path) -> str:
+    return template.read_text("utf-8", errors="replace")
 
 
 def _for_docstring(message: str) -> str:
@@ -83,7 +127,11 @@ def _escape(char: str) -> str:
 
 
 def _check_rendered(
-    template: Path, text: str, tree: ast.Module, values: t.Mapping[str, t.Any]
+    template: Path,
+    text: str,
+    tree: ast.Module,
+    values: t.Mapping[str, t.Any],
+    databases: t.Sequence[str],
 ) -> None:
     wanted = str(values["up_revision"])
 
@@ -102,7 +150,7 @@ def _check_rendered(
         if _operations(code) - present:
             raise TemplateError(
                 f"{template} does not write '{token}', so operations would be lost.",
-                hint=_OTHER_NUMBER,
+                hint=_other_number(template, databases),
             )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from dataclasses import field
 
 if t.TYPE_CHECKING:
+    from pathlib import Path
+
     from alembic.script import Script
 
 Direction = t.Literal["upgrade", "downgrade", "stamp"]
@@ -153,3 +155,37 @@ class Differences(list[tuple[t.Any, ...]]):
             name: list(diffs) for name, diffs in by_database.items()
         }
         """For each database its differences."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template that new revisions can be made from.
+
+    .. versionadded:: 4.0
+    """
+
+    name: str
+    """What ``flask db init --template`` calls it."""
+
+    description: str
+    """The first line of the ``README`` beside it, or an empty text."""
+
+    path: Path
+    """Its ``script.py.mako``."""
+
+
+@dataclass(frozen=True)
+class InitReport:
+    """What :meth:`.Alembic.init` did.
+
+    .. versionadded:: 4.0
+    """
+
+    folder: Path
+    """The folder of the template."""
+
+    made: tuple[Path, ...] = ()
+    """The folders and files that were made. Of a new folder only itself is told."""
+
+    kept: Path | None = None
+    """Where the template that was there lies now, if another one took its place."""

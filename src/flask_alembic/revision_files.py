@@ -18,10 +18,8 @@ from .errors import HistoryError
 from .errors import RevisionFileError
 from .revision_ids import is_id
 
-_MARK: t.Final = re.compile(
-    r"^(?:revision|down_revision)\s*[:=]|^def\s+(?:upgrade|downgrade)\s*\(",
-    re.MULTILINE,
-)
+# An assignment, also one of both. A helper may well define "upgrade".
+_MARK: t.Final = re.compile(r"^(?:down_)?revision\s*[:=,]", re.MULTILINE)
 _ID: t.Final = re.compile(r"""^revision\b[^=\n]*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
 
 
@@ -53,6 +51,9 @@ def looks_like_revision(path: Path, name: str, sourceless: bool = False) -> bool
 
     if path.suffix != ".py" or path.name.startswith((".", "__init__")):
         return False
+
+    if path.name == "env.py":
+        return False  # it runs the other tool's migrations
 
     try:
         return _MARK.search(_text(path)) is not None

@@ -14,6 +14,7 @@ from dataclasses import field
 
 from . import alembic_internals
 from . import sqlite
+from .alembic_config import database_names
 from .alembic_internals import LogicalTransaction
 from .async_operations import make_operations
 from .databases import default_name
@@ -29,6 +30,7 @@ from .steps import call_step
 from .steps import step_direction
 from .steps import step_key
 from .steps import step_name
+from .steps import tell_left_out
 from .version_table import read_heads
 
 if t.TYPE_CHECKING:
@@ -129,6 +131,7 @@ class _Run:
     def run_round(self, steps: dict[str, MigrationStep]) -> None:
         """Run one revision on the databases that need it, and commit it on all."""
         self.round = _Round(steps)
+        tell_left_out(next(iter(steps.values())), self.identifiers())
 
         for name, step in steps.items():
             context = self.contexts[name]
@@ -152,6 +155,12 @@ class _Run:
 
         for name in list(self.round.begun):
             self.commit(name)
+
+    def identifiers(self) -> set[str]:
+        """All databases, as they stand in the names of functions."""
+        configs = {id(c.config): c.config for c in self.contexts.values() if c.config}
+        named = {name for c in configs.values() for name in database_names(c)}
+        return {identifier(name) for name in self.names} | named
 
     def apply(self, name: str, step: MigrationStep) -> AppliedStep:
         context, maintainer = self.contexts[name], self.maintainers[name]

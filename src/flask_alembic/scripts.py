@@ -21,19 +21,20 @@ from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from alembic.util import to_tuple
 
+from .alembic_config import database_names
 from .alembic_config import flag
 from .alembic_config import truncation
 from .alembic_config import version_locations
 from .errors import ConfigurationError
 from .errors import FlaskAlembicError
 from .errors import HistoryError
-from .folders import packaged_template
 from .folders import write_whole
 from .rendering import render_revision
 from .revision_files import display
 from .revision_files import load_revision
 from .revision_files import looks_like_revision
 from .revision_files import read_id
+from .template_files import default_template
 
 try:
     import fcntl
@@ -156,10 +157,12 @@ class RevisionIndex(ScriptDirectory):
 
     def _generate_template(self, src: Path, dest: Path, **kw: t.Any) -> None:
         """Render a revision, check it, and only then put it in place."""
+        config: Config | None = kw.get("config")
+        databases = database_names(config) if config else []
+
         if not src.exists():
-            config: Config | None = kw.get("config")
-            several = bool(config and config.get_main_option("databases"))
-            src = packaged_template(several)
+            own = config.get_main_option("template_folder") if config else None
+            src = default_template(len(databases) > 1, Path(own) if own else None)
 
         if dest.exists():
             raise HistoryError(
@@ -167,7 +170,7 @@ class RevisionIndex(ScriptDirectory):
                 hint="Let ALEMBIC['file_template'] hold '%(rev)s'.",
             )
 
-        content = render_revision(src, self.output_encoding, kw)
+        content = render_revision(src, self.output_encoding, kw, databases)
         # Older Alembic does not make the folders that a file template names.
         dest.parent.mkdir(parents=True, exist_ok=True)
         write_whole(dest, content)

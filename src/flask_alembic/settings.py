@@ -10,6 +10,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from .config_file import read_config_file
 from .option_values import config_error
 from .option_values import main_options
 from .option_values import sections
@@ -20,6 +21,11 @@ ALEMBIC_DEFAULTS: t.Final[t.Mapping[str, t.Any]] = {
     "path_separator": "os",
 }
 CONTEXT_DEFAULTS: t.Final[t.Mapping[str, t.Any]] = {"compare_server_default": True}
+
+_LOCATIONS: t.Final = ("script_location", "version_locations")
+
+# Where Alembic and Flask-Migrate put revisions, below the script location.
+_VERSIONS: t.Final = "versions"
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,36 @@ class Settings:
     sections: t.Mapping[str, t.Mapping[str, str]] = field(default_factory=dict)
     context: t.Mapping[str, t.Any] = field(default_factory=dict)
     root: Path = Path()
+    template_folder: Path | None = None
+    file_locations: bool = False
 
     @property
     def folders(self) -> tuple[Path, ...]:
         """All folders that revisions are read from, the script location first."""
+        found = [] if self.versions is None else [self.versions]
         others = (location.path for location in self.version_locations)
-        return tuple(dict.fromkeys((self.script_location, *others)))
+        return tuple(dict.fromkeys((self.script_location, *found, *others)))
+
+    @property
+    def versions(self) -> Path | None:
+        """The folder ``versions`` that another tool made in the script location, if
+        there is one and it is not among the version locations.
+        """
+        path = self.script_location / _VERSIONS
+        known = {location.path for location in self.version_locations}
+        return path if path not in known and path.is_dir() else None
+
+    @property
+    def main_folder(self) -> Path:
+        """The folder of new revisions whose branch has none of its own."""
+        if self.versions is not None:
+            return self.versions
+
+        if self.file_locations and self.version_locations:
+            # Alembic, which goes on with that file, reads no other folders.
+            return self.version_locations[0].path
+
+        return self.script_location
 
     def branch_folder(self, branch: str) -> Path | None:
         """The folder that new revisions of a branch go to.
@@ -89,8 +119,11 @@ def fill_defaults(config: t.MutableMapping[str, t.Any]) -> None:
         ("ALEMBIC_CONTEXT", CONTEXT_DEFAULTS),
     ):
         given = _mapping(config, key)
+        # With a file the defaults would win over what stands in it.
         copies = {
-            k: v.copy() if isinstance(v, list) else v for k, v in defaults.items()
+            k: v.copy() if isinstance(v, list) else v
+            for k, v in defaults.items()
+            if given.get("config_file") is None
         }
         config[key] = {**copies, **given}
 
@@ -105,10 +138,13 @@ def read_settings(
     :return: The settings.
     :raises ConfigurationError: Naming the key, its value and what it should be.
     """
-    options = {**ALEMBIC_DEFAULTS, **_mapping(config, "ALEMBIC")}
     root = Path(root).absolute()
+    given = dict(_mapping(config, "ALEMBIC"))
+    in_file = _config_file(given.pop("config_file", None), root)
+    options = {**ALEMBIC_DEFAULTS, **in_file, **given}
     script_location = options.pop("script_location")
     version_locations = options.pop("version_locations")
+    template_folder = options.pop("template_folder", None)
     return Settings(
         script_location=_location(script_location, root, "script_location"),
         version_locations=_version_locations(version_locations, root),
@@ -116,6 +152,10 @@ def read_settings(
         sections=sections(options),
         context={**CONTEXT_DEFAULTS, **_mapping(config, "ALEMBIC_CONTEXT")},
         root=root,
+        template_folder=None
+        if template_folder is None
+        else _location(template_folder, root, "template_folder"),
+        file_locations="version_locations" in in_file.keys() - given.keys(),
     )
 
 
@@ -165,6 +205,25 @@ def _location(value: object, root: Path, key: str) -> Path:
         raise config_error(key, value, "must be a path, as a str or a Path")
 
     return resolve_location(value, root, key)
+
+
+def _config_file(value: object, root: Path) -> t.Mapping[str, t.Any]:
+    if value is None:
+        return {}
+
+    path = _location(value, root, "config_file")
+    found = read_config_file(path)
+    options = {key: v for key, v in found.items() if key not in _LOCATIONS}
+
+    try:
+        main_options({**ALEMBIC_DEFAULTS, **options})
+        sections({**ALEMBIC_DEFAULTS, **options})
+    except RuntimeError as error:
+        problem: t.Any = error
+        problem.hint = f"It stands in {path}. {problem.hint or ''}".rstrip()
+        raise
+
+    return found
 
 
 def _version_locations(value: object, root: Path) -> tuple[VersionLocation, ...]:

@@ -6,6 +6,7 @@ own connections and engine are left as they are.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import typing as t
 from contextlib import contextmanager
@@ -17,6 +18,10 @@ from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.pool import StaticPool
 
 _MODE: t.Final = "flask_alembic.begin"
+_PENDING: t.Final = "flask_alembic.begin_pending"
+
+# It does nothing in a transaction. An app's own code may send it before a run.
+_OUTSIDE: t.Final = re.compile(r"\s*PRAGMA\s+foreign_keys\b", re.IGNORECASE)
 
 # sqlite3.LEGACY_TRANSACTION_CONTROL, which Python 3.11 has no name for.
 _LEGACY: t.Final = -1
@@ -80,12 +85,15 @@ def begin_explicitly(connection: sa.Connection) -> t.Callable[[], None]:
 
     if is_ours:
         event.listen(connection, "begin", _begin)
+        event.listen(connection, "before_cursor_execute", _begin_pending)
 
     def restore() -> None:
         if is_ours:
             event.remove(connection, "begin", _begin)
+            event.remove(connection, "before_cursor_execute", _begin_pending)
 
         connection.info.pop(_MODE, None)
+        connection.info.pop(_PENDING, None)
 
         if autocommit != _LEGACY:
             driver.autocommit = autocommit
@@ -192,5 +200,19 @@ def _rows(driver: t.Any, statement: str) -> list[tuple[t.Any, ...]]:
 
 
 def _begin(connection: sa.Connection) -> None:
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql(connection.info.get(_MODE, "BEGIN"))
+    connection.info.pop(_PENDING, None)
+
+    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        return
+
+    if _MODE in connection.info:
+        connection.exec_driver_sql(connection.info[_MODE])
+    else:
+        connection.info[_PENDING] = True
+
+
+def _begin_pending(
+    connection: sa.Connection, cursor: t.Any, statement: str, *args: t.Any
+) -> None:
+    if not _OUTSIDE.match(statement) and connection.info.pop(_PENDING, False):
+        connection.exec_driver_sql("BEGIN")

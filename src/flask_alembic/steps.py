@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import typing as t
 
 from .reports import Direction
@@ -10,6 +11,9 @@ from .reports import Direction
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep
     from alembic.script import Script
+
+# Not Alembic's logger: what that warns of is shown only where an app asks for it.
+_log = logging.getLogger("flask_alembic")
 
 
 def step_key(step: MigrationStep) -> tuple[str, str, bool]:
@@ -80,15 +84,73 @@ def call_step(
     any_name = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
     if "engine_name" in parameters or (any_name and several):
-        if _knows(function, engine_name):
-            function(**{**kwargs, "engine_name": engine_name})
+        name = _name_in(function, engine_name, is_default)
+
+        if name is not None:
+            function(**{**kwargs, "engine_name": name})
     elif is_default:
         function(**kwargs)
 
 
-def _knows(function: t.Callable[..., t.Any], engine_name: str) -> bool:
-    """Whether a revision for several databases was written when this one was there."""
+def tell_left_out(step: MigrationStep, databases: t.Collection[str]) -> None:
+    """Warn of the functions of a revision that are for a database that there is none
+    of: nobody calls them.
+
+    :param step: The step.
+    :param databases: All databases, as they stand in the functions' names.
+    """
+    script = step_script(step)
+
+    if script is None:
+        return
+
+    function = step.migration_fn
+    known = {*databases, ""}
+    names = [name for name in _databases_of(function) if name not in known]
+    lost = [name for name in names if _does_something(function, name)]
+
+    if lost and "engine_name" in inspect.signature(function).parameters:
+        _log.warning(
+            "Revision %s has operations for %s, but the app has no such database. They"
+            " are not run.",
+            script.revision,
+            ", ".join(f"'{name}'" for name in lost),
+        )
+
+
+def _name_in(
+    function: t.Callable[..., t.Any], engine_name: str, is_default: bool
+) -> str | None:
+    """What a revision for several databases calls one of them, or ``None`` if it was
+    written when that one was not there.
+    """
     names = getattr(function, "__globals__", {})
     prefix = f"{function.__name__}_"
-    others = [name for name in names if name.startswith(prefix)]
-    return not others or f"{prefix}{engine_name}" in names
+
+    if f"{prefix}{engine_name}" in names:
+        return engine_name
+
+    if is_default and prefix in names:
+        return ""  # Flask-Migrate's name of the default database
+
+    return None if any(name.startswith(prefix) for name in names) else engine_name
+
+
+def _databases_of(function: t.Callable[..., t.Any]) -> list[str]:
+    """The databases that a revision has two functions for."""
+    names = getattr(function, "__globals__", {})
+    return [
+        name.removeprefix("upgrade_")
+        for name in names
+        if name.startswith("upgrade_")
+        and f"downgrade_{name.removeprefix('upgrade_')}" in names
+    ]
+
+
+def _does_something(function: t.Callable[..., t.Any], name: str) -> bool:
+    """Whether the function of a database is more than ``pass``: without a name in it,
+    nothing can be called.
+    """
+    own = function.__globals__[f"{function.__name__}_{name}"]
+    code = getattr(own, "__code__", None)
+    return code is None or bool(code.co_names)

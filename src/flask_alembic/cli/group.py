@@ -16,6 +16,8 @@ _COMMANDS: t.Final = {
     "current": "read",
     "downgrade": "run",
     "heads": "read",
+    "init": "write",
+    "list-templates": "write",
     "log": "read",
     "merge": "write",
     "mkdir": "write",
@@ -41,7 +43,8 @@ class DatabaseGroup(click.Group):
         :param ctx: Click's context.
         :return: The names, sorted.
         """
-        return sorted({*_COMMANDS, *super().list_commands(ctx)})
+        own = super().list_commands(ctx)
+        return sorted({*_COMMANDS, *shared.commands, *own})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A command.
@@ -50,11 +53,8 @@ class DatabaseGroup(click.Group):
         :param cmd_name: Its name.
         :return: The command, or ``None`` if there is none of that name.
         """
-        if cmd_name not in _COMMANDS:
-            return super().get_command(ctx, cmd_name)
-
-        module = importlib.import_module(f"flask_alembic.cli.{_COMMANDS[cmd_name]}")
-        return t.cast("click.Command", getattr(module, cmd_name))
+        own = super().get_command(ctx, cmd_name) or shared.commands.get(cmd_name)
+        return own or load(cmd_name)
 
     def invoke(self, ctx: click.Context) -> t.Any:
         """Run a command in an app context, and tell of errors in a line.
@@ -67,12 +67,7 @@ class DatabaseGroup(click.Group):
         if os.environ.get("NO_COLOR"):
             ctx.color = False
 
-        # Flask's own command pushes a context; its test runner does not.
-        if not current_app:
-            app = ctx.ensure_object(ScriptInfo).load_app()
-            ctx.with_resource(app.app_context())
-
-        ctx.obj = current_app.extensions["alembic"]
+        find_extension(ctx)
 
         directory = ctx.params["directory"]
 
@@ -98,3 +93,42 @@ def _options() -> list[click.Parameter]:
             help="The migrations folder, instead of the configured one.",
         ),
     ]
+
+
+shared: t.Final = DatabaseGroup("db")
+"""For an app that adds the group to a program of its own, or commands to the group of
+all apps.
+"""
+
+
+def load(name: str) -> click.Command | None:
+    """A command of ours.
+
+    :param name: Its name.
+    :return: The command, or ``None`` if there is none of that name.
+    """
+    if name not in _COMMANDS:
+        return None
+
+    module = importlib.import_module(f"flask_alembic.cli.{_COMMANDS[name]}")
+    return t.cast("click.Command", getattr(module, name.replace("-", "_")))
+
+
+def find_extension(ctx: click.Context) -> None:
+    """Let the extension be Click's ``obj``, unless the user's own group has done that.
+
+    :param ctx: Click's context.
+    """
+    # Flask's own command pushes a context; its test runner does not.
+    if not current_app:
+        app = ctx.ensure_object(ScriptInfo).load_app()
+        ctx.with_resource(app.app_context())
+
+    if ctx.obj is None or isinstance(ctx.obj, ScriptInfo):
+        if "alembic" not in current_app.extensions:
+            raise click.UsageError(
+                f"The app '{current_app.name}' has no Alembic extension. Did you forget"
+                " to call alembic.init_app(app)?"
+            )
+
+        ctx.obj = current_app.extensions["alembic"]

@@ -10,9 +10,13 @@ from contextlib import contextmanager
 
 import click
 
+from .errors import told
+from .group import find_extension
+
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
 _Option = t.Callable[[F], F]
+_USED: t.Final = "flask_alembic.used"
 
 verbose_log: _Option[t.Any] = click.option(
     "-v", "--verbose", is_flag=True, help="Show Alembic's log on stderr."
@@ -23,9 +27,9 @@ verbose_revisions: _Option[t.Any] = click.option(
 
 
 def _use(ctx: click.Context, param: click.Parameter, value: t.Any) -> None:
-    """Let an option hold until the command ends."""
-    if value and not ctx.resilient_parsing:
-        ctx.with_resource(ctx.obj.using(**{str(param.name): value}))
+    """Note an option that is to hold while the command runs."""
+    if value:
+        ctx.meta.setdefault(_USED, {})[str(param.name)] = value
 
 
 database_option: _Option[t.Any] = click.option(
@@ -64,7 +68,22 @@ def call_options(command: F) -> F:
     return t.cast(F, database_option(x_option(tag_option(command))))
 
 
-class NegativeNumbers(click.Command):
+class DatabaseCommand(click.Command):
+    """A command of ours, which is the same in a group of the user's own."""
+
+    def invoke(self, ctx: click.Context) -> t.Any:
+        """Run it in an app context, and tell of errors in a line.
+
+        :param ctx: Click's context.
+        :return: What the command returns.
+        """
+        find_extension(ctx)
+
+        with told(ctx.obj), ctx.obj.using(**ctx.meta.pop(_USED, {})):
+            return super().invoke(ctx)
+
+
+class NegativeNumbers(DatabaseCommand):
     """A command that takes ``-1`` as an argument, not as an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ import click
 from ..render import text
 from .options import alembic_log
 from .options import database_option
+from .options import DatabaseCommand
 from .options import echo_lines
 from .options import verbose_log
 from .options import verbose_revisions
@@ -18,7 +19,7 @@ if t.TYPE_CHECKING:
     from ..extension import Alembic
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @verbose_revisions
 @click.pass_obj
 def branches(alembic: Alembic, verbose: bool) -> None:
@@ -32,7 +33,7 @@ def branches(alembic: Alembic, verbose: bool) -> None:
             click.echo(f"    -> {text.script_line(child)}")
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @database_option
 @x_option
 @verbose_log
@@ -52,7 +53,7 @@ def check(ctx: click.Context, alembic: Alembic, verbose: bool) -> None:
         ctx.exit(1)
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.option(
     "--check-heads", is_flag=True, help="Exit with 1 if a database is not at head."
 )
@@ -71,7 +72,7 @@ def current(
         ctx.exit(1)
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.option(
     "--resolve-dependencies",
     is_flag=True,
@@ -85,7 +86,7 @@ def heads(alembic: Alembic, resolve_dependencies: bool, verbose: bool) -> None:
         click.echo(text.script_text(script, verbose=verbose))
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.option("--start", default="base", show_default=True, help="The oldest to show.")
 @click.option("--end", default="heads", show_default=True, help="The newest to show.")
 @database_option
@@ -97,7 +98,7 @@ def log(alembic: Alembic, start: str, end: str, verbose: bool) -> None:
         click.echo(text.script_text(script, verbose=verbose))
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.argument("revisions", nargs=-1)
 @database_option
 @click.pass_obj

@@ -66,7 +66,9 @@ def stamp(alembic: Alembic, target: str, verbose: bool) -> None:
     _tell(alembic, report, "stamp")
 
 
-def _tell(alembic: Alembic, report: MigrationReport, direction: str) -> None:
+def _tell(alembic: Alembic, report: MigrationReport | None, direction: str) -> None:
+    # A method that an app overrides need not return anything.
+    report = report or alembic.last_report
     several = len(report.databases) > 1
 
     if direction != "stamp":

@@ -1,4 +1,4 @@
-"""Commands that write files: revision, merge, mkdir."""
+"""Commands that write files: revision, merge, mkdir, init; list-templates."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import click
 
 from ..folders import missing_paths
 from ..render import text
+from ..reports import NewRevisions
 from ..revision_files import display
 from .options import alembic_log
 from .options import call_options
+from .options import DatabaseCommand
 from .options import echo_lines
 from .options import verbose_log
 
@@ -18,14 +20,13 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
 
     from ..extension import Alembic
-    from ..reports import NewRevisions
 
 _label = click.option(
     "-l", "--label", multiple=True, help="A label of the branch that begins here."
 )
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.argument("message")
 @click.option("--empty", is_flag=True, help="Write no operations.")
 @click.option(
@@ -80,13 +81,14 @@ def revision(
             depend or None,
             label,
             path,
-            allow_drops=allow_drops,
+            # An override of the method need not know what is newer than itself.
+            **({"allow_drops": True} if allow_drops else {}),
         )
 
     _tell(alembic, written)
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.argument("revisions", nargs=-1)
 @click.option("-m", "--message", help="What to call it.")
 @_label
@@ -97,7 +99,7 @@ def merge(
     message: str | None,
     label: tuple[str, ...],
 ) -> None:
-    """Write a revision that joins REVISIONS, by default all heads."""
+    """Write a revision that joins REVISIONS, or all heads."""
     written = alembic.merge(revisions or "heads", message, label)
 
     if written is None:
@@ -106,7 +108,7 @@ def merge(
         click.echo(_wrote(alembic, written))
 
 
-@click.command()
+@click.command(cls=DatabaseCommand)
 @click.pass_obj
 def mkdir(alembic: Alembic) -> None:
     """Make the migrations folder, if it does not exist."""
@@ -118,7 +120,53 @@ def mkdir(alembic: Alembic) -> None:
         click.echo(f"{alembic.settings.script_location} exists already.")
 
 
-def _tell(alembic: Alembic, written: NewRevisions) -> None:
+@click.command(cls=DatabaseCommand)
+@click.argument("directory", required=False)
+@click.option(
+    "-t", "--template", help="Name of a template, or a folder with one in it."
+)
+@click.option("--multidb", is_flag=True, help="Take the template multidb.")
+@click.option("--package", is_flag=True, help="Make the folders Python packages.")
+@click.pass_obj
+def init(
+    alembic: Alembic,
+    directory: str | None,
+    template: str | None,
+    multidb: bool,
+    package: bool,
+) -> None:
+    """Make the migrations folder, with a template that fits.
+
+    A template that does not fit the number of databases, or is not the one that is
+    asked for, is kept beside the new one.
+    """
+    if multidb and template is not None:
+        raise click.UsageError("Name a template, or say --multidb.")
+
+    report = alembic.init(
+        directory, template=template, multidb=multidb or None, package=package
+    )
+    echo_lines(f"Made {path}" for path in report.made)
+
+    if report.kept is not None:
+        click.echo(f"Replaced the template. The old one is {report.kept}")
+    elif not report.made:
+        click.echo(f"{report.folder} exists already.")
+
+    if report.folder != alembic.settings.script_location:
+        click.echo(f"Set ALEMBIC['script_location'] = {directory!r} to use it.")
+
+
+@click.command(cls=DatabaseCommand)
+@click.pass_obj
+def list_templates(alembic: Alembic) -> None:
+    """Show the templates for new revisions."""
+    found = alembic.list_templates()
+    width = max(len(template.name) for template in found)
+    echo_lines(f"{item.name:{width}}  {item.description}".rstrip() for item in found)
+
+
+def _tell(alembic: Alembic, written: NewRevisions | list[Script | None] | None) -> None:
     if not written:
         click.echo("No revision was written: process_revision_directives left none.")
         return
@@ -126,6 +174,9 @@ def _tell(alembic: Alembic, written: NewRevisions) -> None:
     for script in written:
         if script is not None:
             click.echo(_wrote(alembic, script))
+
+    if not isinstance(written, NewRevisions):
+        return
 
     if written.changes:
         several = len(alembic.databases) > 1

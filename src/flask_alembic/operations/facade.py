@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from alembic.util import CommandError
 
 from ..arguments import beyond
+from ..databases import default_name
 from ..errors import FlaskAlembicError
 from ..errors import TargetError
 from ..errors import UnknownRevisionError
@@ -69,7 +70,9 @@ def name_of(alembic: Facade, context: MigrationContext) -> str:
     :return: The name.
     """
     contexts = alembic.migration_contexts
-    return next(name for name, known in contexts.items() if known is context)
+    names = (name for name, known in contexts.items() if known is context)
+    # An override of run_migrations() may bring a context of its own.
+    return next(names, default_name(contexts))
 
 
 def known_heads(alembic: Facade, name: str, heads: tuple[str, ...]) -> tuple[str, ...]:

@@ -182,7 +182,8 @@ def find_folder(alembic: Facade, branch: str, path: str | Path | None) -> str:
     elif (named := settings.branch_folder(branch)) is not None:
         folder = named
     else:
-        folder = Path(script.dir) if Path(script.dir) in known else known[0]
+        own = (settings.main_folder, Path(script.dir), known[0])
+        folder = next(location for location in own if location in known)
 
     if folder not in known:
         raise TargetError(

@@ -17,6 +17,7 @@ from ..errors import EmptyMetadataError
 from ..errors import HistoryError
 from ..errors import OutOfDateError
 from ..history import History
+from ..option_values import config_error
 from ..reports import NewRevisions
 from ..scripts import ids_on_disk
 from ..scripts import RevisionIndex
@@ -33,6 +34,20 @@ from .placing import find_folder
 from .placing import find_parents
 from .placing import Labels
 from .placing import new_id
+
+# What Alembic gives to every template.
+_TEMPLATE_NAMES: t.Final = frozenset(
+    {
+        "branch_labels",
+        "comma",
+        "config",
+        "create_date",
+        "depends_on",
+        "down_revision",
+        "message",
+        "up_revision",
+    }
+)
 
 
 def revision(
@@ -125,7 +140,7 @@ def merge(
             message=message,
             head=ids,
             branch_labels=check_labels(label, history) or None,
-            config=alembic.config,
+            **{**_template_args(alembic), "config": alembic.config},
         )
 
 
@@ -152,6 +167,11 @@ class _Comparison:
         self.context = autogenerate.RevisionContext(
             self.alembic.config, self.alembic.script_directory, self.arguments
         )
+        # Not in the options of a migration context: an empty revision has none.
+        self.context.template_args = {
+            **_template_args(self.alembic),
+            **self.context.template_args,
+        }
 
     def __call__(
         self, heads: tuple[str, ...], context: MigrationContext
@@ -207,6 +227,17 @@ class _Comparison:
                 hint="Is the module with your models imported? If the tables are to"
                 " go: flask db revision --allow-drops.",
             )
+
+
+def _template_args(alembic: Facade) -> dict[str, t.Any]:
+    """What the user gives to the template."""
+    given = alembic.settings.context.get("template_args") or {}
+
+    if not isinstance(given, t.Mapping) or not _TEMPLATE_NAMES.isdisjoint(given):
+        problem = "must be a dict, without Alembic's own names in it"
+        raise config_error("template_args", given, problem, section="ALEMBIC_CONTEXT")
+
+    return dict(given)
 
 
 def _check_at_head(alembic: Facade, name: str, heads: tuple[str, ...]) -> None:

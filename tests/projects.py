@@ -1,0 +1,71 @@
+"""Projects that other tools made: a folder with an app, where commands are typed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import typing as t
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+
+
+@dataclass
+class Project:
+    """A folder, and the environment variables that its app reads."""
+
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        """Change a file by hand. What is changed has to be there."""
+        path = self.folder / name
+        text = path.read_text()
+        assert old in text, f"{name} has no {old!r}"
+        path.write_text(text.replace(old, new))
+
+    def set(self, **variables: str) -> None:
+        """Set environment variables."""
+        self.variables |= variables
+
+    def run(self, *command: str, code: int = 0) -> str:
+        """Type a command, and get what it prints."""
+        own = {k: v for k, v in os.environ.items() if not k.startswith("FLASK_")}
+        binaries = Path(sys.executable).parent
+        result = subprocess.run(
+            [str(binaries / command[0]), *command[1:]],
+            cwd=self.folder,
+            env={**own, "PYTHONDONTWRITEBYTECODE": "1", **self.variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == code, f"{command}\n{result.stdout}"
+        return result.stdout
+
+    def db(self, *args: str, code: int = 0) -> str:
+        """Type ``flask db``."""
+        return self.run("flask", "db", *args, code=code)
+
+    def files(self) -> dict[str, str]:
+        """The files of the migrations folder, and what they hold."""
+        folder = self.folder / "migrations"
+        return {
+            str(path.relative_to(folder)): path.read_text()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+
+    def new_files(self, before: t.Mapping[str, str]) -> list[str]:
+        """The files that were not there, where all others are as they were."""
+        now = self.files()
+        assert {name: now.get(name) for name in before} == dict(before)
+        return sorted(now.keys() - before.keys())
