@@ -434,7 +434,6 @@ def test_open_to_the_end(async_databases: Databases, driver: str) -> None:
         from flask import Flask
         from flask_alembic import Alembic
         from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
 
         app = Flask("app", root_path={str(async_databases.folder)!r})
         engine = create_async_engine({url!r})
@@ -892,7 +891,6 @@ def test_interrupt(async_databases: Databases, driver: str) -> None:
         from flask import Flask
         from flask_alembic import Alembic
         from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
 
         app = Flask("app", root_path={str(async_databases.folder)!r})
         engine = create_async_engine({url!r})
