@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import typing as t
 from pathlib import Path
 
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from flask_alembic import Alembic
 
@@ -30,6 +33,7 @@ class Apps:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._engines: list[sa.Engine] = []
+        self._async_engines: list[AsyncEngine] = []
         self._counter = itertools.count(1)
 
     def flask(self, name: str | None = None, **config: t.Any) -> Flask:
@@ -45,6 +49,21 @@ class Apps:
         engine = sa.create_engine(url, **options)
         self._engines.append(engine)
         return engine
+
+    def async_engine(self, url: str, **options: t.Any) -> AsyncEngine:
+        """An async engine that is disposed at the end."""
+        engine = create_async_engine(url, **options)
+        self._async_engines.append(engine)
+        return engine
+
+    def plain_async(
+        self, url: str, metadata: sa.MetaData | None = None, **options: t.Any
+    ) -> tuple[Flask, Alembic, AsyncEngine]:
+        """An app with one database on an async engine. Its metadata is ``todo``."""
+        app = self.flask()
+        engine = self.async_engine(url, **options)
+        metadata = todo_metadata() if metadata is None else metadata
+        return app, Alembic(app, metadatas=metadata, engines=engine), engine
 
     def plain(
         self,
@@ -80,6 +99,9 @@ class Apps:
         """Close all connections."""
         for engine in self._engines:
             engine.dispose()
+
+        for async_engine in self._async_engines:
+            asyncio.run(async_engine.dispose())
 
 
 def write_revision(

@@ -16,10 +16,12 @@ from flask import g
 from flask.testing import FlaskCliRunner
 
 from apps import Apps
+from servers import ASYNC_DRIVERS
 from servers import Databases
 from servers import find
 from servers import NAMES
 from servers import Server
+from servers import with_driver
 
 find_once = functools.cache(find)
 
@@ -82,6 +84,27 @@ def url(databases: Databases, apps: Apps) -> str:
     """A new, empty database on each of the servers in turn."""
     # "apps" is asked for so that its connections are closed before the database goes.
     return databases.make()
+
+
+@pytest.fixture(params=ASYNC_DRIVERS)
+def driver(request: pytest.FixtureRequest) -> str:
+    """Each of the async drivers in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def async_databases(driver: str, tmp_path: Path) -> t.Iterator[Databases]:
+    """Makes databases on the driver's server."""
+    made = Databases(_server(ASYNC_DRIVERS[driver]), tmp_path)
+    yield made
+    made.drop_all()
+
+
+@pytest.fixture
+def async_url(async_databases: Databases, apps: Apps, driver: str) -> str:
+    """A new, empty database for each of the async drivers in turn."""
+    return with_driver(async_databases.make(), driver)
 
 
 @pytest.fixture

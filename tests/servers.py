@@ -18,6 +18,13 @@ MARIADB = os.environ.get(
     "FLASK_ALEMBIC_TEST_MARIADB", "mysql+pymysql://root@127.0.0.1:3306/"
 )
 NAMES: t.Final = ("sqlite", "postgresql", "mariadb")
+ASYNC_DRIVERS: t.Final = {
+    "aiosqlite": "sqlite",
+    "asyncpg": "postgresql",
+    "psycopg": "postgresql",
+    "aiomysql": "mariadb",
+}
+"""Drivers of async engines, and the server that each is for."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,13 @@ class Databases:
             isolation_level="AUTOCOMMIT"
         ) as connection:
             connection.execute(sa.text(statement))
+
+
+def with_driver(url: str, driver: str) -> str:
+    """The URL of a database, for another driver."""
+    made = sa.make_url(url)
+    name = f"{made.get_backend_name()}+{driver}"
+    return made.set(drivername=name).render_as_string(hide_password=False)
 
 
 def _engine(url: sa.URL) -> sa.Engine:

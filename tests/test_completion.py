@@ -40,6 +40,7 @@ TAKING_NAMES: t.Final = {
     "revisions",
     "start",
     "target",
+    "targets",
 }
 """The parameters that take what a revision, a branch or a database is called."""
 
@@ -111,6 +112,9 @@ def places(create_app: t.Callable[[], Flask], app: Flask) -> dict[str, list[str]
         inner = click.Context(command, parent=context)
 
         for param in command.params:
+            if isinstance(param.type, click.Path):
+                continue  # the shell knows files
+
             items = param.shell_complete(inner, "")
             result[f"{name} {param.name}"] = [item.value for item in items]
 

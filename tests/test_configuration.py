@@ -625,15 +625,12 @@ def test_engines_of_a_wrong_type(value: t.Any) -> None:
         Alembic(engines=value)
 
 
-def test_async_engine() -> None:
-    """An async engine is told from others."""
-    engine: t.Any = create_async_engine("postgresql+psycopg://localhost/x")
-
-    with pytest.raises(ConfigurationError) as info:
-        Alembic(engines=engine)
-
-    assert info.value.hint is not None
-    assert "sync engine" in info.value.hint
+@pytest.mark.parametrize("named", [False, True])
+def test_async_engine(named: bool) -> None:
+    """An async engine is as good as a sync one."""
+    engine = create_async_engine("postgresql+psycopg://localhost/x")
+    alembic = Alembic(engines={"default": engine} if named else engine)
+    assert alembic.engines == {"default": engine}
 
 
 @pytest.mark.parametrize("metadatas", [None, {"a": sa.MetaData(), "b": sa.MetaData()}])

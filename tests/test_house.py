@@ -39,7 +39,7 @@ CONTEXT_ROOMS = ("extension.py", "cli/", "web/")
 
 FLASK_MODULES = ("flask", "flask.globals")
 
-ASYNCIO_ROOM = "connections.py"
+ASYNCIO_ROOM = "async_engines.py"
 
 LAZY_PACKAGES = (
     "alembic",

@@ -6,9 +6,14 @@ import typing as t
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import OperationalError
 
 from . import sqlite
+from .async_driver import driver_error
+from .async_engines import in_foreign_transaction
+from .async_engines import is_async
+from .async_engines import sync_engine
 from .errors import ConnectionFailed
 from .errors import FlaskAlembicError
 from .kept import Unsaved
@@ -56,6 +61,16 @@ def open_connection(database: Database, *, keep_pooled: bool) -> OpenConnection:
     """
     connection = _connect(database)
 
+    try:
+        return _prepare(database, connection, keep_pooled=keep_pooled)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _prepare(
+    database: Database, connection: sa.Connection, *, keep_pooled: bool
+) -> OpenConnection:
     if connection.in_transaction():
         if _is_shared(database.engine, connection):
             # A test's transaction: we run inside, and whoever began it ends it.
@@ -64,7 +79,12 @@ def open_connection(database: Database, *, keep_pooled: bool) -> OpenConnection:
         # An event hook of the engine's has set something up. It is to last.
         connection.commit()
 
-    is_pooled = keep_pooled or sqlite.pool_is_database(database.engine)
+    is_pooled = (
+        keep_pooled
+        # Its pool has lent nothing, and gets nothing back.
+        or is_async(database.engine)
+        or sqlite.pool_is_database(database.engine)
+    )
     restore = None
 
     if sqlite.is_sqlite(database.engine):
@@ -111,7 +131,7 @@ def end_transaction(opened: OpenConnection, *, commit: bool) -> None:
             # PostgreSQL answers a commit after a failed statement by rolling back, and
             # says nothing. It refuses any other statement.
             if opened.connection.dialect.name == "postgresql":
-                opened.connection.exec_driver_sql("SELECT 1")
+                opened.connection.exec_driver_sql("SELECT 1").close()
 
             opened.connection.commit()
         else:
@@ -147,7 +167,10 @@ def _give_back(opened: OpenConnection) -> None:
 
 
 def _connect(database: Database) -> sa.Connection:
-    if sqlite.in_foreign_transaction(database.engine):
+    engine = database.engine
+    usable = sync_engine(engine, database.name)
+
+    if in_foreign_transaction(engine):
         raise FlaskAlembicError(
             f"The database '{database.name}' is in memory, and the app is in a"
             " transaction on its only connection.",
@@ -155,17 +178,30 @@ def _connect(database: Database) -> sa.Connection:
         )
 
     try:
-        return database.engine.connect()
-    except OperationalError as error:
-        text = next(iter(str(error.orig).strip().splitlines()), "")
-        reason = redact(text, database.engine)
-        failed = _connection_failed(database, reason, error.orig or error)
+        return usable.connect()
+    except _driver_errors(engine) as error:
+        orig = driver_error(error) if isinstance(error, DBAPIError) else error
+        text = next(iter(str(orig).strip().splitlines()), type(orig).__name__)
+        failed = _connection_failed(database, redact(text, engine), orig or error)
         # What the driver said is shown with the error, unless there is a secret in it.
-        is_open = redact(str(error.orig), database.engine) == str(error.orig)
+        is_open = redact(str(orig), engine) == str(orig)
         raise failed from (error if is_open else None)
     except (ArithmeticError, ImportError, TypeError, ValueError) as error:
         # Such as a password that the driver can't encode; it quotes the password.
         raise _connection_failed(database, type(error).__name__, error) from None
+
+
+def _driver_errors(engine: sa.Engine) -> tuple[type[Exception], ...]:
+    """What a driver raises that can't connect. asyncpg lets errors of the socket
+    through, and SQLAlchemy 2.0 does so with asyncpg's own.
+    """
+    if not is_async(engine):
+        return (OperationalError,)
+
+    driver = getattr(engine.dialect.dbapi, engine.dialect.driver, None)
+    names = ("PostgresError", "InterfaceError", "InternalClientError")
+    own = [getattr(driver, name) for name in names if hasattr(driver, name)]
+    return (DBAPIError, OSError, *own)
 
 
 def _connection_failed(

@@ -93,11 +93,14 @@ def read_metadatas(value: object) -> Metadatas:
 def read_engines(value: object) -> Engines:
     """Bring the ``engines`` argument to its one form.
 
-    :param value: An ``Engine``, a dict of name to ``Engine``, or ``None``.
-    :return: Name to ``Engine``.
+    :param value: An ``Engine`` or ``AsyncEngine``, a dict of name to them, or ``None``.
+    :return: Name to ``Engine``. That of an ``AsyncEngine`` is the sync one inside it.
     :raises ConfigurationError: If something else was given.
     """
-    items = _named(value)
+    items = {
+        name: getattr(engine, "sync_engine", engine)
+        for name, engine in _named(value).items()
+    }
 
     for engine in items.values():
         if not isinstance(engine, sa.Engine):
@@ -186,7 +189,9 @@ def read_connections(
 def _engines_of(extension: t.Any) -> Engines:
     """The engines that Flask-SQLAlchemy has, or makes now of the URLs in the config."""
     try:
-        return read_engines(dict(extension.engines))
+        engines = read_engines(dict(extension.engines))
+        # Flask-SQLAlchemy-Lite has async engines too.
+        more = read_engines(dict(getattr(extension, "async_engines", {})))
     except ValueError:
         # It quotes the part of the URL that is no port, which may be the password.
         problem = "ValueError"
@@ -195,11 +200,35 @@ def _engines_of(extension: t.Any) -> Engines:
     except sa.exc.ArgumentError:
         # Older SQLAlchemy quotes the whole URL.
         problem = "ArgumentError"
+    else:
+        return _join(engines, more)
 
     raise _missing(
         f"The engines can't be made: {problem}.",
         "Mend the database's URL in the app's config.",
     ) from None
+
+
+def _join(engines: Engines, more: Engines) -> Engines:
+    """Sync and async engines. One of each may lead to the same database."""
+    for name in engines.keys() & more.keys():
+        if _place(engines[name].url) != _place(more[name].url):
+            raise _missing(
+                f"There are two databases '{name}': one has a sync engine, the other an"
+                " async one.",
+                "Rename one of them.",
+            )
+
+    return {**more, **engines}
+
+
+def _place(url: sa.URL) -> object:
+    """Where a database is. One in memory is nowhere else."""
+    if url.database in {None, "", ":memory:"}:
+        return url
+
+    host = url.host or url.query.get("host")
+    return url.get_backend_name(), host, url.port, url.database
 
 
 def _named(value: object) -> dict[str, t.Any]:
@@ -250,9 +279,7 @@ def _wrong_type(argument: str, value: object, wanted: str) -> Exception:
     hint = f"Pass {wanted}, a list, or a dict of name to them."
     attribute = argument.removesuffix("s")
 
-    if type(value).__name__ == "AsyncEngine":
-        hint = "Pass a sync engine of the same database."
-    elif hasattr(value, attribute):
+    if hasattr(value, attribute):
         hint = f"Did you mean its '.{attribute}'?"
 
     return _missing(message, hint)

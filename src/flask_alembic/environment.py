@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 
-from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 
+from .async_operations import make_operations
 from .call_options import CallOptions
 from .connection_set import ConnectionSet
 from .context_options import all_options
@@ -25,6 +24,7 @@ if t.TYPE_CHECKING:
 
     import sqlalchemy as sa
     from alembic.config import Config
+    from alembic.operations import Operations
     from alembic.script import ScriptDirectory
 
     from .databases import Database
@@ -166,7 +166,7 @@ class Environment:
             known = self._operations.get(name)
 
             if known is None or known.migration_context is not context:
-                self._operations[name] = Operations(context)
+                self._operations[name] = make_operations(context)
 
         if self.options.databases is None:
             return self._operations
@@ -208,19 +208,12 @@ class Environment:
                 self.connections.close_set_aside()
 
             if isinstance(error, MigrationFailed):
-                self.add_report(MigrationReport(error.applied, error.standing))
+                failed = MigrationReport(error.applied, error.standing)
+                self.report = self.report.followed_by(failed)
 
             raise
 
         self.close(self.connections.names - before, commit=False)
-
-    def add_report(self, report: MigrationReport) -> None:
-        """Add a run to the report, which tells of all tries of one method.
-
-        :param report: What that run did.
-        """
-        steps = (*self.report.steps, *report.steps)
-        self.report = replace(report, steps=steps)
 
     def close(self, names: t.Iterable[str] | None = None, *, commit: bool) -> None:
         """Give connections back.

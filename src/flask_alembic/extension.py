@@ -55,6 +55,7 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import MigrationStep
     from alembic.script import Script
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from .arguments import RevisionArgument
     from .call_options import Databases
@@ -69,7 +70,8 @@ if t.TYPE_CHECKING:
     # Keys are str, or None for the default database as in Flask-SQLAlchemy. Those of a
     # mapping are invariant, so that only Any takes a dict with either.
     MetadatasArgument = OneOrMore | t.Mapping[t.Any, OneOrMore]
-    EnginesArgument = sa.Engine | t.Mapping[t.Any, sa.Engine]
+    AnyEngine = sa.Engine | AsyncEngine
+    EnginesArgument = AnyEngine | t.Mapping[t.Any, AnyEngine]
     Labels = str | t.Sequence[str] | None
     Work = t.Callable[
         [tuple[str, ...], MigrationContext], t.Iterable[MigrationStep] | None
@@ -94,9 +96,9 @@ class Alembic:
     :param metadatas: What to migrate to: a ``MetaData``, a list of them for one
         database, or a dict of database name to either. Flask-SQLAlchemy's
         ``db.metadata`` is used if this is not given.
-    :param engines: What to migrate: an ``Engine``, or a dict of database name to
-        ``Engine``. Those of Flask-SQLAlchemy or Flask-SQLAlchemy-Lite are used if
-        this is not given.
+    :param engines: What to migrate: an ``Engine`` or ``AsyncEngine``, or a dict of
+        database name to them. Those of Flask-SQLAlchemy or Flask-SQLAlchemy-Lite are
+        used if this is not given.
     :raises ConfigurationError: If an argument is of another type.
 
     .. versionchanged:: 4.0
@@ -711,7 +713,7 @@ class Alembic:
             names = self.databases if chosen else contexts
             report = run(contexts, fn, kwargs, names=tuple(names))
 
-        environment.add_report(report)
+        environment.report = environment.report.followed_by(report)
         return report
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
+from .async_driver import driver_error
 from .errors import MigrationFailed
 from .errors import PartialCommitError
 from .offline_connection import how_to_write
@@ -137,7 +138,7 @@ def describe(error: BaseException) -> str:
     if isinstance(error, MigrationFailed):
         kind, text = type(error).__name__, str(error)
     elif isinstance(error, DBAPIError) and error.orig is not None:
-        kind, text = type(error.orig).__name__, _without_rows(error)
+        kind, text = type(driver_error(error)).__name__, _without_rows(error)
     else:
         kind, text = type(error).__name__, "" if error.args == (None,) else str(error)
 
@@ -146,7 +147,7 @@ def describe(error: BaseException) -> str:
 
 def _without_rows(error: DBAPIError) -> str:
     # The first line is the sentence. PostgreSQL's others quote rows.
-    text = next(iter(str(error.orig).strip().splitlines()), "")
+    text = next(iter(str(driver_error(error)).strip().splitlines()), "")
     text = _ROW_DATA.sub(f"'{_HIDDEN}'", text)
 
     for value in _texts(error.params):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +66,14 @@ class MigrationReport:
         :return: Its steps, in the order they ran.
         """
         return tuple(step for step in self.steps if step.database == database)
+
+    def followed_by(self, report: MigrationReport) -> MigrationReport:
+        """A report of this run and a later one, such as a second try.
+
+        :param report: The later one.
+        :return: The steps of both, and where the databases are after the later one.
+        """
+        return replace(report, steps=(*self.steps, *report.steps))
 
 
 @dataclass(frozen=True)

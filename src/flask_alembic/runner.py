@@ -12,12 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
 
-from alembic.operations import Operations
-
 from . import alembic_internals
 from . import sqlite
 from .alembic_config import database_names
 from .alembic_internals import LogicalTransaction
+from .async_operations import make_operations
 from .databases import default_name
 from .databases import identifier
 from .failures import commit_failed
@@ -122,7 +121,7 @@ class _Run:
         context = self.contexts[name]
         heads = read_heads(context, name)
 
-        with alembic_internals.proxies(Operations(context)):
+        with alembic_internals.proxies(make_operations(context)):
             steps = list(work(heads, context) or ())
 
         connection = context.connection
@@ -186,7 +185,7 @@ class _Run:
             alembic_internals.ensure_version_table(context)
 
         with self.logging_statements(context):
-            with alembic_internals.proxies(Operations(context)):
+            with alembic_internals.proxies(make_operations(context)):
                 call_step(
                     step,
                     self.kwargs,

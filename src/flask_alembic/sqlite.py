@@ -57,13 +57,13 @@ def in_foreign_transaction(engine: sa.Engine) -> bool:
         return False
 
     if isinstance(engine.pool, StaticPool):
-        return _driver_in_transaction(engine.pool.connection.dbapi_connection)
+        return _driver_in_transaction(engine.pool.connection.driver_connection)
 
     if isinstance(engine.pool, SingletonThreadPool):
         # A second user in a thread shares the first one's connection, and closing it
         # does nothing.
         with engine.connect() as connection:
-            return _driver_in_transaction(connection.connection.dbapi_connection)
+            return _driver_in_transaction(connection.connection.driver_connection)
 
     return False
 
@@ -81,7 +81,7 @@ def begin_explicitly(connection: sa.Connection) -> t.Callable[[], None]:
         driver.autocommit = _LEGACY
         driver.rollback()
 
-    is_ours = not _begins_by_itself(connection, driver)
+    is_ours = not _begins_by_itself(connection)
 
     if is_ours:
         event.listen(connection, "begin", _begin)
@@ -108,14 +108,18 @@ def begin_late(connection: sa.Connection) -> None:
     :param connection: A connection of any database, in a transaction.
     """
     if is_sqlite(connection.engine):
-        driver: t.Any = connection.connection.dbapi_connection
+        # Of aiosqlite, SQLAlchemy's adapter does not tell.
+        driver: t.Any = connection.connection.driver_connection
 
         if not driver.in_transaction:
-            driver.execute("BEGIN")
+            _rows(connection.connection.dbapi_connection, "BEGIN")
 
 
-def _begins_by_itself(connection: sa.Connection, driver: t.Any) -> bool:
+def _begins_by_itself(connection: sa.Connection) -> bool:
     """Whether the user's engine has a hook that sends ``BEGIN`` already."""
+    # Of aiosqlite, SQLAlchemy's adapter does not tell.
+    driver: t.Any = connection.connection.driver_connection
+
     with connection.begin() as transaction:
         begun = bool(driver.in_transaction)
         transaction.rollback()
@@ -154,7 +158,7 @@ def migrating(connection: sa.Connection) -> t.Iterator[t.Callable[[], None]]:
 
     if is_checked:
         # The pragma does nothing in a transaction, so SQLAlchemy must not begin one.
-        driver.execute("PRAGMA foreign_keys=OFF")
+        _rows(driver, "PRAGMA foreign_keys=OFF")
         check = partial(_check_foreign_keys, driver, _orphans(driver))
 
     try:
@@ -164,7 +168,7 @@ def migrating(connection: sa.Connection) -> t.Iterator[t.Callable[[], None]]:
             connection.info.pop(_MODE, None)
 
             if is_checked:
-                driver.execute("PRAGMA foreign_keys=ON")
+                _rows(driver, "PRAGMA foreign_keys=ON")
 
 
 def _nothing() -> None:
@@ -189,7 +193,8 @@ def _rows(driver: t.Any, statement: str) -> list[tuple[t.Any, ...]]:
     cursor = driver.cursor()
 
     try:
-        return [tuple(row) for row in cursor.execute(statement).fetchall()]
+        cursor.execute(statement)
+        return [tuple(row) for row in cursor.fetchall()]
     finally:
         cursor.close()
 
