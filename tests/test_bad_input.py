@@ -1812,7 +1812,7 @@ def test_nothing_to_drop(sqlite_url: str, apps: Apps, db: Cli) -> None:
     app, alembic = apps.plain(sqlite_url, sa.MetaData())
     result = db(app, "revision", "x")
     assert result.output.splitlines()[1:] == [
-        "Nothing changed: the models match the database. The revision is empty.",
+        "No changes: the models match the database. The revision is empty.",
         "There are no tables in the metadata of 'default': is the module with your"
         " models imported?",
     ]

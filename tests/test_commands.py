@@ -560,7 +560,7 @@ def test_revision(shell: Shell) -> None:
         0,
         lines(
             "Wrote migrations/bbbb2_nothing.py",
-            "Nothing changed: the models match the database. The revision is empty.",
+            "No changes: the models match the database. The revision is empty.",
         ),
     )
 
@@ -632,7 +632,7 @@ def test_revision_without_models(apps: Apps, db: Cli, sqlite_url: str) -> None:
         0,
         lines(
             "Wrote migrations/aaaa1_made_changes.py",
-            "Nothing changed: the models match the database. The revision is empty.",
+            "No changes: the models match the database. The revision is empty.",
             "There are no tables in the metadata of 'default': is the module with your"
             " models imported?",
         ),
@@ -1159,7 +1159,7 @@ def test_nothing_to_write(chain: Shell, args: tuple[str, ...]) -> None:
     before = set(Path(chain.app.root_path, "migrations").iterdir())
     assert chain(*args) == (
         0,
-        "Nothing changed: the models match the database. No revision was written.\n",
+        "No changes: the models match the database. No revision was written.\n",
     )
     assert set(Path(chain.app.root_path, "migrations").iterdir()) == before
 
@@ -1184,7 +1184,7 @@ def test_nothing_to_write_without_models(apps: Apps, db: Cli, sqlite_url: str) -
     assert shell("migrate") == (
         0,
         lines(
-            "Nothing changed: the models match the database. No revision was written.",
+            "No changes: the models match the database. No revision was written.",
             "There are no tables in the metadata of 'default': is the module with your"
             " models imported?",
         ),

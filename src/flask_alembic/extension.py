@@ -1,89 +1,42 @@
-"""The extension: what an app and its code hold. Every method leads to another room."""
+"""The extension: what an app and its code hold. Every verb leads to another room."""
 
 from __future__ import annotations
 
-import threading
 import typing as t
-import warnings
-from contextlib import contextmanager
-from contextlib import ExitStack
 from contextlib import nullcontext
-from weakref import WeakKeyDictionary
 
-from flask import current_app
-from flask import Flask
-from flask import g
-from flask import has_request_context
-
-from . import folders
 from . import operations
 from .adopt_reports import AdoptReport
+from .app_binding import AppBinding
 from .compat import t_rev as t_rev
-from .databases import as_mapping
-from .databases import Database
-from .databases import DEFAULT
-from .databases import default_name
-from .databases import find_databases
-from .databases import identifier
-from .databases import read_connections
-from .databases import read_engines
-from .databases import read_metadatas
-from .hooks import Hooks
 from .reports import CheckReport
 from .reports import CurrentRevisions
 from .reports import Differences
-from .reports import InitReport
 from .reports import MigrationReport
 from .reports import NewRevisions
-from .reports import Template
 from .reports import VersionTable
 from .revision_ids import timestamp_id
-from .settings import fill_defaults
-from .settings import read_settings
-from .settings import Settings
-from .state import AppState
-from .template_files import list_templates
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-    import sqlalchemy as sa
-    from alembic.config import Config
     from alembic.operations import MigrationScript
-    from alembic.operations import Operations
-    from alembic.runtime.environment import EnvironmentContext
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import MigrationStep
     from alembic.script import Script
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from .arguments import RevisionArgument
     from .call_options import Databases
     from .call_options import XArguments
     from .compat import Cache
-    from .environment import Environment
-    from .offline import OfflineEnvironment
-    from .scripts import RevisionIndex
 
-    # Not "Collection": a dict is one, and its values would be taken for anything.
-    OneOrMore = sa.MetaData | t.Sequence[sa.MetaData] | t.AbstractSet[sa.MetaData]
-    # Keys are str, or None for the default database as in Flask-SQLAlchemy. Those of a
-    # mapping are invariant, so that only Any takes a dict with either.
-    MetadatasArgument = OneOrMore | t.Mapping[t.Any, OneOrMore]
-    AnyEngine = sa.Engine | AsyncEngine
-    EnginesArgument = AnyEngine | t.Mapping[t.Any, AnyEngine]
     Labels = str | t.Sequence[str] | None
     Work = t.Callable[
         [tuple[str, ...], MigrationContext], t.Iterable[MigrationStep] | None
     ]
 
-    Configure = t.TypeVar("Configure", bound=t.Callable[..., t.Any])
-    Prepare = t.TypeVar("Prepare", bound=t.Callable[[sa.Connection, Database], t.Any])
 
-_KEY: t.Final = "_flask_alembic"
-
-
-class Alembic:
+class Alembic(AppBinding):
     """Alembic's migrations for a Flask app.
 
     One object may serve several apps. Apart from :meth:`init_app` everything needs an
@@ -104,285 +57,6 @@ class Alembic:
     .. versionchanged:: 4.0
         A new implementation, with the same names.
     """
-
-    def __init__(
-        self,
-        app: Flask | None = None,
-        *,
-        run_mkdir: bool = True,
-        command_name: str = "db",
-        metadatas: MetadatasArgument | None = None,
-        engines: EnginesArgument | None = None,
-    ) -> None:
-        self.run_mkdir: bool = run_mkdir
-        self.command_name: str = command_name
-        # A dict is kept, not copied: Flask-SQLAlchemy's db.metadatas grows while models
-        # are declared.
-        self.metadatas: t.Mapping[t.Any, t.Any] = as_mapping(metadatas)
-        self.engines: t.Mapping[t.Any, t.Any] = as_mapping(engines)
-        read_metadatas(self.metadatas)
-        read_engines(self.engines)
-        self._hooks = Hooks()
-        self._states: WeakKeyDictionary[Flask, AppState] = WeakKeyDictionary()
-
-        if app is not None:
-            self.init_app(app)
-
-    def init_app(self, app: Flask) -> None:
-        """Register the extension on an app.
-
-        The defaults are filled in to ``app.config["ALEMBIC"]`` and
-        ``app.config["ALEMBIC_CONTEXT"]``, the migrations folder is made, the command
-        group is added. A folder that can't be made, as in a read-only container, is a
-        warning.
-
-        :param app: The app.
-        :raises ConfigurationError: If the app has an Alembic extension already.
-        """
-        registered = app.extensions.get("alembic")
-
-        if registered is self:
-            return
-
-        if registered is not None:
-            raise self._second_extension(app)
-
-        app.extensions["alembic"] = self
-        fill_defaults(app.config)
-        self._states[app] = AppState()
-        app.teardown_appcontext(self._teardown)
-
-        if self.run_mkdir:
-            self._try_mkdir(app)
-
-        if self.command_name:
-            self._add_commands(app)
-
-    # What Alembic has
-
-    @property
-    def settings(self) -> Settings:
-        """The configuration of the current app, checked.
-
-        .. versionadded:: 4.0
-        """
-        environment: Environment | None = self._environments().get(
-            threading.get_ident()
-        )
-
-        if environment is not None:
-            return environment.settings
-
-        return self._read_settings()
-
-    @property
-    def databases(self) -> dict[str, Database]:
-        """The databases of the current app: name to engine and metadata.
-
-        :raises ConfigurationError: If there are none, or one has no engine.
-
-        .. versionadded:: 4.0
-        """
-        environment = self._environment()
-
-        if environment.databases is None:
-            extension = current_app.extensions.get("sqlalchemy")
-            environment.databases = find_databases(
-                read_metadatas(self.metadatas), read_engines(self.engines), extension
-            )
-
-        return environment.databases
-
-    @property
-    def config(self) -> Config:
-        """Alembic's :class:`~alembic.config.Config` for the current app."""
-        environment = self._environment()
-
-        if environment.config is None:
-            from .alembic_config import make_config
-
-            names = [identifier(name) for name in read_metadatas(self.metadatas)]
-            config = make_config(environment.settings, names if len(names) > 1 else ())
-            environment.config = self._hooks.configure_config(config)
-
-        environment.pass_options(environment.config)
-        return environment.config
-
-    @property
-    def script_directory(self) -> RevisionIndex:
-        """Alembic's :class:`~alembic.script.ScriptDirectory` for the current app.
-
-        It holds what the files hold when the app context first asks for it.
-
-        :raises FlaskAlembicError: If a file can't be loaded, or the files don't form
-            a history.
-        """
-        environment = self._environment()
-
-        if environment.script is None:
-            environment.script = self._state().revision_index(self.config)
-
-        return environment.script
-
-    @property
-    def environment_context(self) -> EnvironmentContext:
-        """Alembic's :class:`~alembic.runtime.environment.EnvironmentContext` for the
-        default database.
-        """
-        name = default_name(read_metadatas(self.metadatas) or [DEFAULT])
-        return self._environment().environment_context(
-            name, self.config, self.script_directory
-        )
-
-    @property
-    def migration_contexts(self) -> dict[str, MigrationContext]:
-        """Alembic's :class:`~alembic.runtime.migration.MigrationContext` for each
-        database: name to context. The connections are opened by this, and closed when
-        the app context ends.
-
-        :raises ConnectionFailed: If a database can't be reached.
-        """
-        return self._environment().migration_contexts(
-            self.databases, self.config, self.script_directory
-        )
-
-    @property
-    def migration_context(self) -> MigrationContext:
-        """The :class:`~alembic.runtime.migration.MigrationContext` of the default
-        database: the one called ``default``, otherwise the first.
-        """
-        return _default(self.migration_contexts)
-
-    @property
-    def ops(self) -> dict[str, Operations]:
-        """Alembic's :class:`~alembic.operations.Operations` for each database: name to
-        operations.
-
-        They run at once. What they did is committed when the app context ends well or
-        a migration begins, and rolled back where the database can when the app context
-        ends by an exception.
-        """
-        return self._environment().operations(self.migration_contexts)
-
-    @property
-    def op(self) -> Operations:
-        """The :class:`~alembic.operations.Operations` of the default database."""
-        return _default(self.ops)
-
-    @property
-    def script(self) -> RevisionIndex:
-        """Another name of :attr:`script_directory`."""
-        return self.script_directory
-
-    @property
-    def context(self) -> MigrationContext:
-        """Another name of :attr:`migration_context`."""
-        return self.migration_context
-
-    @property
-    def env(self) -> EnvironmentContext:
-        """Another name of :attr:`environment_context`."""
-        return self.environment_context
-
-    # Prepare
-
-    def configure(self, function: Configure) -> Configure:
-        """Register a function that changes how the environment is set up. Use it as a
-        decorator.
-
-        With one parameter, it gets Alembic's :class:`~alembic.config.Config`, when that
-        has been made of ``ALEMBIC``. With two, it gets the config and a dict: for each
-        database the arguments of
-        :meth:`~alembic.runtime.environment.EnvironmentContext.configure`, made of
-        ``ALEMBIC_CONTEXT``, which it may change in place. That is before the first
-        migration context of an app context is made.
-
-        :param function: The function.
-        :return: The same function.
-
-        .. versionadded:: 4.0
-        """
-        self._hooks.add_configure(function)
-        return function
-
-    def prepare_connection(self, function: Prepare) -> Prepare:
-        """Register a function that prepares each connection before it is used, such as
-        by setting the ``search_path`` or the role. Use it as a decorator.
-
-        What it executes is committed. A connection that was prepared does not go back
-        to the app's pool.
-
-        :param function: Called with the connection and its database, which has a
-            ``name``, an ``engine`` and ``metadata``. Arguments of the command line are
-            in ``alembic.env.get_x_argument(as_dictionary=True)``.
-        :return: The same function.
-
-        .. versionadded:: 4.0
-        """
-        self._hooks.add_connection(function)
-        return function
-
-    @contextmanager
-    def using(
-        self,
-        *,
-        databases: Databases | None = None,
-        x: XArguments | None = None,
-        tag: str | None = None,
-        directory: str | Path | None = None,
-    ) -> t.Iterator[None]:
-        """Let options hold for all that is called in a ``with`` block.
-
-        :param databases: The names of the databases to work on. The others are left
-            alone.
-        :param x: Arguments for revisions, which get them from
-            ``context.get_x_argument()``: a dict, or texts like ``key=value``. They are
-            added to those of a block around this one.
-        :param tag: A text for revisions, which get it from
-            ``context.get_tag_argument()``.
-        :param directory: The migrations folder, instead of
-            ``ALEMBIC["script_location"]``.
-        :raises ConfigurationError: If there is no such database.
-
-        .. versionadded:: 4.0
-        """
-        environment = self._environment()
-        options = environment.options.also(databases=databases, x=x, tag=tag)
-        settings = environment.settings
-
-        if databases is not None:
-            options.select(self.databases)  # a name may be wrong
-
-        if directory is not None:
-            settings = settings.at(directory)
-
-        if directory is not None or ((x or tag) and self._hooks.follow_arguments):
-            block = self._swapped(environment.like(settings=settings, options=options))
-        else:
-            block = environment.using(options)
-
-        with block:
-            yield
-
-    @contextmanager
-    def use_connection(
-        self, connection: sa.Connection | t.Mapping[str, sa.Connection]
-    ) -> t.Iterator[None]:
-        """Let all that is called in a ``with`` block use a connection of yours.
-
-        If it is in a transaction, migrations run inside it and are not committed:
-        whoever began it ends it. It is not closed.
-
-        :param connection: A connection to the default database, or a dict of database
-            name to connection. Databases that are not named are connected to as usual.
-        :raises ConfigurationError: If it is no connection, or the name is unknown.
-
-        .. versionadded:: 4.0
-        """
-        connections = read_connections(connection, self.databases)
-
-        with self._swapped(self._environment().like(connections=connections)):
-            yield
 
     # Look
 
@@ -835,54 +509,6 @@ class Alembic:
             self, revisions, message, label, rev_id=rev_id, splice=splice
         )
 
-    def mkdir(self) -> None:
-        """Make the migrations folder, the version locations and the template, where
-        they don't exist.
-
-        :raises OSError: If one can't be made.
-        """
-        folders.make_folders(self.settings, several=len(self.metadatas) > 1)
-
-    def init(
-        self,
-        directory: str | Path | None = None,
-        *,
-        template: str | None = None,
-        multidb: bool | None = None,
-        package: bool = False,
-    ) -> InitReport:
-        """Make the migrations folder as :meth:`mkdir` does, and let its template be the
-        right one. A template that is another is kept beside it.
-
-        :param directory: Another folder than ``ALEMBIC["script_location"]``.
-        :param template: The name of a template, or a folder with one in it.
-        :param multidb: Whether the template is for several databases. By default it is
-            where the app has several.
-        :param package: Whether to write an ``__init__.py`` to each folder.
-        :return: What was made, and where the old template is.
-        :raises TemplateError: If there is no such template.
-        :raises OSError: If something can't be written.
-
-        .. versionadded:: 4.0
-        """
-        return folders.init_folders(
-            self.settings,
-            directory,
-            template=template,
-            several=len(self.metadatas) > 1 if multidb is None else multidb,
-            package=package,
-        )
-
-    def list_templates(self) -> list[Template]:
-        """The templates that :meth:`init` knows by name: those of the package, and
-        those in ``ALEMBIC["template_folder"]``.
-
-        :return: The templates, by name.
-
-        .. versionadded:: 4.0
-        """
-        return list_templates(self.settings.template_folder)
-
     # Names that are private, and used all the same
 
     def _simplify_rev(
@@ -904,9 +530,6 @@ class Alembic:
 
     # Inside
 
-    def _read_settings(self) -> Settings:
-        return read_settings(current_app.config, current_app.root_path)
-
     def _report(
         self,
         verb: t.Callable[..., None],
@@ -923,126 +546,6 @@ class Alembic:
 
         return environment.report
 
-    @contextmanager
-    def _lent(self, **options: t.Any) -> t.Iterator[None]:
-        environment = self._environment()
-
-        with environment.using(environment.options.also(**options)):
-            with environment.lent():
-                yield
-
-    @contextmanager
-    def _offline(
-        self, *, dialect: str | None = None, **options: t.Any
-    ) -> t.Iterator[OfflineEnvironment]:
-        from .offline import OfflineEnvironment
-
-        before = self._environment()
-        environment = OfflineEnvironment(
-            before.settings,
-            self._hooks,
-            options=before.options.also(**options),
-            dialect=dialect,
-        )
-
-        with self._swapped(environment, connects=False):
-            yield environment
-
-    def _state(self) -> AppState:
-        # To call it on an app of its own, Flask's proxy has to be unwrapped.
-        app: Flask | None = (
-            current_app._get_current_object()  # type: ignore[attr-defined]
-            if current_app
-            else None
-        )
-
-        if app is None or app not in self._states:
-            raise self._no_app(app)
-
-        return self._states[app]
-
-    def _environments(self) -> dict[int, Environment]:
-        """One for each thread: a context can be copied to another thread, with
-        everything on ``g``.
-        """
-        self._state()
-        environments: dict[int, Environment] = g.setdefault(_KEY, {})
-        return environments
-
-    def _environment(self) -> Environment:
-        environments = self._environments()
-        thread = threading.get_ident()
-
-        if thread not in environments:
-            from .environment import Environment
-
-            environments[thread] = Environment(
-                self.settings, self._hooks, keep_pooled=has_request_context()
-            )
-
-        return environments[thread]
-
-    @contextmanager
-    def _swapped(
-        self, environment: Environment, *, connects: bool = True
-    ) -> t.Iterator[None]:
-        """Let another environment be the one of this context and thread for a while."""
-        environments, thread = self._environments(), threading.get_ident()
-        before, environments[thread] = environments[thread], environment
-
-        if connects:
-            before.connections.settle()
-
-        try:
-            yield
-        except BaseException:
-            environment.close(commit=False)
-            raise
-        else:
-            environment.close(commit=True)
-        finally:
-            environments[thread] = before
-
-    def _teardown(self, exc: BaseException | None) -> None:
-        environments: dict[int, Environment] = g.pop(_KEY, {})
-
-        # Each is closed, whatever happens to another one.
-        with ExitStack() as stack:
-            for environment in environments.values():
-                stack.callback(environment.close, commit=exc is None)
-
-    def _try_mkdir(self, app: Flask) -> None:
-        try:
-            with app.app_context():
-                self.mkdir()
-        except OSError as error:
-            settings = read_settings(app.config, app.root_path)
-
-            # The template that comes with the extension serves as well.
-            if missing := folders.missing_folders(settings):
-                warnings.warn(
-                    f"The migrations folder can't be made: {missing[0]}:"
-                    f" {error.strerror}. Make it where the app is developed, by 'flask"
-                    " db mkdir', and ship it with the app.",
-                    stacklevel=3,
-                )
-
-    def _add_commands(self, app: Flask) -> None:
-        from .cli.group import DatabaseGroup
-
-        app.cli.add_command(DatabaseGroup(self.command_name))
-
-    def _second_extension(self, app: Flask) -> Exception:
-        from .errors import ConfigurationError
-
-        return ConfigurationError(
-            f"The app '{app.name}' has an Alembic extension already, which reads the"
-            " same keys, ALEMBIC and ALEMBIC_CONTEXT.",
-            hint="Keep one: it migrates several databases, Alembic(metadatas={...}).",
-            key="ALEMBIC",
-            value=app.config.get("ALEMBIC"),
-        )
-
     def _compares_nothing(self) -> Exception:
         from .errors import ConfigurationError
 
@@ -1053,24 +556,3 @@ class Alembic:
             key="sql",
             value=True,
         )
-
-    def _no_app(self, app: Flask | None) -> Exception:
-        from .errors import AppContextError
-
-        if app is None:
-            return AppContextError(
-                "Alembic needs an app context, and there is none.",
-                hint="Outside of a view, push one: with app.app_context(): ...",
-            )
-
-        return AppContextError(
-            f"The app '{app.name}' does not know this Alembic extension.",
-            hint="Did you forget to call alembic.init_app(app)?",
-        )
-
-
-_T = t.TypeVar("_T")
-
-
-def _default(items: dict[str, _T]) -> _T:
-    return items[default_name(items)]

@@ -143,7 +143,7 @@ def nothing_found(tables: t.Mapping[str, int], *, skipped: bool) -> list[str]:
     """
     what = "database" if len(tables) == 1 else "databases"
     then = "No revision was written." if skipped else "The revision is empty."
-    lines = [f"Nothing changed: the models match the {what}. {then}"]
+    lines = [f"No changes: the models match the {what}. {then}"]
     lines += [no_tables(name) for name, count in tables.items() if not count]
     return lines
 
