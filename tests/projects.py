@@ -8,7 +8,22 @@ import sys
 import typing as t
 from dataclasses import dataclass
 from dataclasses import field
+from importlib.metadata import version
 from pathlib import Path
+
+FIXED_INIT: t.Final = """
+import sys
+from pathlib import Path
+from alembic.config import Config
+from flask.cli import main
+Config._get_template_path = lambda self: Path(self.get_template_directory())
+sys.argv[0] = "flask"
+main()
+"""
+"""``flask``, where Alembic asks a subclass of its config for the templates."""
+
+FORGETS_TEMPLATES: t.Final = version("alembic") == "1.16.0"
+"""That version does not, so that Flask-Migrate's ``init`` finds no template with it."""
 
 
 @dataclass
@@ -53,6 +68,9 @@ class Project:
 
     def db(self, *args: str, code: int = 0) -> str:
         """Type ``flask db``."""
+        if FORGETS_TEMPLATES and args[0] == "init":
+            return self.run("python", "-c", FIXED_INIT, "db", *args, code=code)
+
         return self.run("flask", "db", *args, code=code)
 
     def files(self) -> dict[str, str]:

@@ -22,6 +22,7 @@ from docs_support import SERVERS
 from docs_support import splice
 from flask_alembic import errors
 from flask_alembic import option_values
+from projects import FORGETS_TEMPLATES
 from servers import Databases
 
 ROOT = Path(__file__).parent.parent
@@ -61,6 +62,9 @@ def test_page(name: str, runner: Runner, databases: Databases, tmp_path: Path) -
     """
     if name in CLIENTS:
         require_client(CLIENTS[name])
+
+    if name == "from-flask-migrate.md" and FORGETS_TEMPLATES:
+        pytest.skip("Flask-Migrate's init does not work with this Alembic")
 
     Page(runner, PAGES[name], tmp_path, databases.make()).run()
 
