@@ -886,11 +886,14 @@ def test_interrupt(async_databases: Databases, driver: str) -> None:
     url = with_driver(async_databases.make(), driver)
     sleep = "SELECT SLEEP(60)" if driver == "aiomysql" else "SELECT pg_sleep(60)"
     code = f"""
+        import signal
         import sqlalchemy as sa
         from flask import Flask
         from flask_alembic import Alembic
         from sqlalchemy.ext.asyncio import create_async_engine
 
+        # What is run in the background of a shell ignores it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         app = Flask("app", root_path={str(async_databases.folder)!r})
         engine = create_async_engine({url!r})
         alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
@@ -910,7 +913,12 @@ def test_interrupt(async_databases: Databases, driver: str) -> None:
     assert process.stdout.readline() == "ready\n"
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+
+    try:
+        _, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+
     assert err.strip().splitlines()[-1] == "KeyboardInterrupt"
 
     if driver != "aiomysql":
