@@ -44,6 +44,7 @@ ASYNCIO_ROOM = "async_engines.py"
 
 LAZY_PACKAGES = (
     "alembic",
+    "flask_alembic.adopt_reports",
     "flask_alembic.cli.completion",
     "flask_alembic.cli.forms",
     "flask_alembic.cli.folder",

@@ -5,11 +5,6 @@ from __future__ import annotations
 import importlib
 import typing as t
 
-from .adopt_reports import AdoptedDatabase
-from .adopt_reports import AdoptedFolder
-from .adopt_reports import AdoptReport
-from .adopt_reports import Customised
-from .adopt_reports import Verification
 from .extension import Alembic
 from .reports import AppliedStep
 from .reports import Change
@@ -24,6 +19,11 @@ from .reports import Template
 from .reports import VersionTable
 
 if t.TYPE_CHECKING:
+    from .adopt_reports import AdoptedDatabase
+    from .adopt_reports import AdoptedFolder
+    from .adopt_reports import AdoptReport
+    from .adopt_reports import Customised
+    from .adopt_reports import Verification
     from .errors import AppContextError
     from .errors import ConfigurationError
     from .errors import ConnectionFailed
@@ -76,10 +76,17 @@ __all__ = [
 ]
 
 
+# What a web worker does not need is loaded when it is asked for. The errors are
+# Alembic's errors too.
+_LAZY: t.Final = ("errors", "adopt_reports")
+
+
 def __getattr__(name: str) -> t.Any:
-    # The errors are Alembic's errors too, so they are loaded when asked for.
-    if name in __all__:
-        return getattr(importlib.import_module(f"{__name__}.errors"), name)
+    for module in _LAZY if name in __all__ else ():
+        found = importlib.import_module(f"{__name__}.{module}")
+
+        if hasattr(found, name):
+            return getattr(found, name)
 
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -6,7 +6,6 @@ import typing as t
 from contextlib import nullcontext
 
 from . import operations
-from .adopt_reports import AdoptReport
 from .app_binding import AppBinding
 from .compat import t_rev as t_rev
 from .reports import CheckReport
@@ -25,6 +24,7 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep
     from alembic.script import Script
 
+    from .adopt_reports import AdoptReport
     from .arguments import RevisionArgument
     from .call_options import Databases
     from .call_options import XArguments
