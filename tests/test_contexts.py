@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 import os
 import subprocess
 import sys
@@ -47,6 +48,13 @@ READS: t.Final[dict[str, t.Callable[[Alembic], object]]] = {
 Come = tuple[str, t.Callable[[], None]]
 
 INSERT: t.Final = "op.execute(\"INSERT INTO todo (id, text) VALUES ({}, 'x')\")"
+
+LOST: t.Final = (
+    "flask_alembic",
+    logging.ERROR,
+    "A database went away before the work of 'op' outside of a migration was committed."
+    " That work is lost.",
+)
 
 on_network = pytest.mark.parametrize("server", ["postgresql", "mariadb"], indirect=True)
 on_postgresql = pytest.mark.parametrize("server", ["postgresql"], indirect=True)
@@ -778,13 +786,49 @@ def test_database_goes_away_in_a_read(url: str, apps: Apps, in_request: bool) ->
 
 
 @on_network
-def test_database_goes_away_before_work_is_committed(url: str, apps: Apps) -> None:
-    """Work that can't be committed is lost, and that is an error."""
+def test_database_goes_away_before_work_is_committed(
+    url: str, apps: Apps, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Work that can't be committed is lost, and the log tells that. The end of a
+    context does not raise for it.
+    """
     app, alembic_ = at_head(url, apps)
 
-    with pytest.raises((sa.exc.DBAPIError, FlaskAlembicError)), app.app_context():
+    with app.app_context():
         alembic_.op.execute("INSERT INTO todo (id) VALUES (1)")
         cut(url)
+
+    assert ids(url) == []
+    assert caplog.record_tuples[-1:] == [LOST]
+
+
+@on_network
+def test_database_goes_away_in_work(
+    url: str, apps: Apps, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So it is where a statement failed for that, and the app went on."""
+    app, alembic_ = at_head(url, apps)
+
+    with app.app_context():
+        alembic_.op.execute("INSERT INTO todo (id) VALUES (1)")
+        cut(url)
+
+        with pytest.raises(sa.exc.DBAPIError):
+            alembic_.op.execute("INSERT INTO todo (id) VALUES (2)")
+
+    assert ids(url) == []
+    assert caplog.record_tuples[-1:] == [LOST]
+
+
+@on_network
+def test_database_goes_away_at_the_end_of_a_block(url: str, apps: Apps) -> None:
+    """A block of the user's own is a place to raise."""
+    app, alembic_ = at_head(url, apps)
+
+    with app.app_context(), pytest.raises((sa.exc.DBAPIError, FlaskAlembicError)):
+        with alembic_.using(directory="migrations"):
+            alembic_.op.execute("INSERT INTO todo (id) VALUES (1)")
+            cut(url)
 
     assert ids(url) == []
 

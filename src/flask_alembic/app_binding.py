@@ -4,6 +4,7 @@ Alembic's objects, preparing the environment, the folder. The verbs are elsewher
 
 from __future__ import annotations
 
+import logging
 import threading
 import typing as t
 import warnings
@@ -64,6 +65,8 @@ if t.TYPE_CHECKING:
     Prepare = t.TypeVar("Prepare", bound=t.Callable[[sa.Connection, Database], t.Any])
 
 _KEY: t.Final = "_flask_alembic"
+
+_log = logging.getLogger("flask_alembic")
 
 
 class AppBinding:
@@ -489,7 +492,24 @@ class AppBinding:
         # Each is closed, whatever happens to another one.
         with ExitStack() as stack:
             for environment in environments.values():
-                stack.callback(environment.close, commit=exc is None)
+                stack.callback(self._end, environment, commit=exc is None)
+
+    def _end(self, environment: Environment, *, commit: bool) -> None:
+        """Close an environment. A response that is made already, or a script that is
+        done, is no place to raise for a database that is gone.
+        """
+        try:
+            environment.close(commit=commit)
+        except Exception as error:
+            from .connections import is_gone
+
+            if not is_gone(error):
+                raise
+
+            _log.error(
+                "A database went away before the work of 'op' outside of a migration"
+                " was committed. That work is lost."
+            )
 
     def _try_mkdir(self, app: Flask) -> None:
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import PendingRollbackError
 
 from . import sqlite
 from .async_driver import driver_error
@@ -155,6 +156,16 @@ def close_connection(opened: OpenConnection, *, commit: bool = False) -> None:
 
         if not opened.is_borrowed:
             _give_back(opened)
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether an error tells that the connection is lost.
+
+    :param error: What was raised on a connection.
+    :return: ``True`` if it does, or an error before it did.
+    """
+    is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return is_lost or isinstance(error, PendingRollbackError)
 
 
 def _give_back(opened: OpenConnection) -> None:
