@@ -78,7 +78,7 @@ NEW_REVISION_OPTIONS: t.Final = {
 OPTIONS: dict[str, set[str]] = {
     "adopt": {"--yes", "--database"},
     "branches": {"--ids", "--json", "-v", "--verbose"},
-    "check": {"--json"},
+    "check": {"--ids", "--json"},
     "current": {
         "-c",
         "--check-heads",

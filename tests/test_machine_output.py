@@ -165,9 +165,15 @@ def test_check(app: Flask, db: Cli) -> None:
     }
 
 
-def test_check_has_no_ids(app: Flask, db: Cli) -> None:
-    """``check`` answers about databases, so it has no ``--ids``."""
-    assert db(app, "check", "--ids").exit_code == 2
+def test_ids_of_check(app: Flask, db: Cli) -> None:
+    """``check --ids`` has the ids that the databases are at, and exits as ``check``."""
+    assert ids(db, app, "check", code=1) == ""
+    assert db(app, "upgrade", "bbbb2", "--database", "default").exit_code == 0
+    assert ids(db, app, "check", code=1) == "bbbb2\n"
+    assert db(app, "upgrade").exit_code == 0
+    alembic: Alembic = app.extensions["alembic"]
+    alembic.metadatas = {"default": sa.MetaData(), "auth": sa.MetaData()}
+    assert ids(db, app, "check") == "cccc3\n"
 
 
 def test_no_revisions(apps: Apps, db: Cli, sqlite_url: str) -> None:

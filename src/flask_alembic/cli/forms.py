@@ -22,26 +22,18 @@ Form = t.Literal["ids", "json"] | None
 ByDatabase = t.Mapping[str, tuple["Script", ...]]
 
 
-def json_form(command: F) -> F:
-    """The option ``--json`` of a command that answers. It is the parameter ``form``.
-
-    :param command: The command's function.
-    :return: The same, with the option.
-    """
-    option = click.option("--json", "form", flag_value="json", help="Answer in JSON.")
-    return option(command)
-
-
 def machine_forms(command: F) -> F:
-    """The options ``--ids`` and ``--json``, of which the last one counts.
+    """The options ``--ids`` and ``--json`` of a command that answers, of which the last
+    one counts. They are the parameter ``form``.
 
     :param command: The command's function.
     :return: The same, with the options.
     """
-    option = click.option(
+    ids = click.option(
         "--ids", "form", flag_value="ids", help="Answer with the ids only, one a line."
     )
-    return option(json_form(command))
+    json = click.option("--json", "form", flag_value="json", help="Answer in JSON.")
+    return ids(json(command))
 
 
 def echo_revisions(

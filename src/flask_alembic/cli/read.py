@@ -15,7 +15,6 @@ from .completion import complete_revision
 from .forms import echo_current_json
 from .forms import echo_ids
 from .forms import echo_revisions
-from .forms import json_form
 from .forms import machine_forms
 from .options import alembic_log
 from .options import database_option
@@ -52,7 +51,7 @@ def branches(alembic: Alembic, form: Form, verbose: bool) -> None:
 
 
 @click.command(cls=DatabaseCommand)
-@json_form
+@machine_forms
 @database_option
 @x_option
 @verbose_log
@@ -66,7 +65,12 @@ def check(ctx: click.Context, alembic: Alembic, form: Form, verbose: bool) -> No
     with alembic_log(verbose):
         report = alembic.check()
 
-    echo_lines([json.check_json(report)] if form else text.check_lines(report))
+    if form == "ids":
+        echo_lines(dict.fromkeys(i for d in report.databases for i in d.current))
+    elif form == "json":
+        click.echo(json.check_json(report))
+    else:
+        echo_lines(text.check_lines(report))
 
     if not report.ok:
         ctx.exit(1)
