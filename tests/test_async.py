@@ -46,7 +46,7 @@ SYNC_DRIVERS: t.Final = {
     "mysql": "pymysql",
 }
 
-TODO: t.Final = """
+MAKE: t.Final = """
 op.create_table(
     "todo",
     sa.Column("id", sa.Integer, primary_key=True),
@@ -174,7 +174,7 @@ def test_methods(apps: Apps, async_url: str) -> None:
 def test_commands(apps: Apps, async_url: str, db: Cli) -> None:
     """The commands print what they do for a sync engine."""
     app, _, _ = apps.plain_async(async_url)
-    write_revision(app, "r1", upgrade=TODO, downgrade=DROP, message="create todo")
+    write_revision(app, "r1", upgrade=MAKE, downgrade=DROP, message="create todo")
 
     for args, lines in [
         (["current"], "default: base"),
@@ -278,7 +278,7 @@ def test_cursors(apps: Apps, async_url: str, batch: int) -> None:
 def test_callers(apps: Apps, async_url: str, caller: str) -> None:
     """It does not matter whether an event loop runs in the thread."""
     app, alembic, _ = apps.plain_async(async_url)
-    write_revision(app, "r1", upgrade=f"{TODO}\n{INSERT}", downgrade=DROP)
+    write_revision(app, "r1", upgrade=f"{MAKE}\n{INSERT}", downgrade=DROP)
 
     def migrate() -> str:
         alembic.upgrade()
@@ -322,7 +322,7 @@ def test_callers(apps: Apps, async_url: str, caller: str) -> None:
 def test_in_a_thread_of_an_async_view(apps: Apps, async_url: str) -> None:
     """In a thread the event loop of the view goes on. The app context is there too."""
     app, alembic, _ = apps.plain_async(async_url)
-    write_revision(app, "r1", upgrade=TODO)
+    write_revision(app, "r1", upgrade=MAKE)
     turns = []
 
     @app.get("/")
@@ -346,7 +346,7 @@ def test_threads(apps: Apps, async_databases: Databases, driver: str) -> None:
     """Threads have a connection and an event loop each."""
     url = with_driver(async_databases.make(), driver)
     app, alembic, _ = apps.plain_async(url)
-    write_revision(app, "r1", upgrade=TODO)
+    write_revision(app, "r1", upgrade=MAKE)
     seen: list[t.Any] = []
 
     def read() -> None:
@@ -375,7 +375,7 @@ def test_threads(apps: Apps, async_databases: Databases, driver: str) -> None:
 def test_twenty_times(apps: Apps, async_url: str) -> None:
     """Nothing is left of upgrades and reads: no connection, thread, task or warning."""
     app, alembic, _ = apps.plain_async(async_url)
-    write_revision(app, "r1", upgrade=TODO, downgrade=DROP)
+    write_revision(app, "r1", upgrade=MAKE, downgrade=DROP)
     before = threading.active_count()
 
     async def main() -> None:
@@ -400,7 +400,7 @@ def test_pool_of_the_app(apps: Apps, async_url: str) -> None:
     """
     # Up to SQLAlchemy 2.0, files of SQLite are not pooled by default.
     app, alembic, engine = apps.plain_async(async_url, poolclass=AsyncAdaptedQueuePool)
-    write_revision(app, "r1", upgrade=TODO)
+    write_revision(app, "r1", upgrade=MAKE)
     pool = engine.sync_engine.pool
     made: list[t.Any] = []
     event.listen(pool, "connect", lambda dbapi, record: made.append(dbapi))
@@ -461,7 +461,7 @@ def test_open_to_the_end(async_databases: Databases, driver: str) -> None:
 def memory(apps: Apps) -> tuple[Flask, Alembic, AsyncEngine]:
     """An app with a database in memory."""
     app, alembic, engine = apps.plain_async("sqlite+aiosqlite://")
-    write_revision(app, "r1", upgrade=f"{TODO}\n{INSERT}", downgrade=DROP)
+    write_revision(app, "r1", upgrade=f"{MAKE}\n{INSERT}", downgrade=DROP)
     return app, alembic, engine
 
 
@@ -571,7 +571,7 @@ def test_engine_hooks(apps: Apps, async_url: str) -> None:
     engine = engine.execution_options(logging_token="here")
     alembic = app.extensions["alembic"]
     alembic.engines = {"default": engine}
-    write_revision(app, "r1", upgrade=TODO)
+    write_revision(app, "r1", upgrade=MAKE)
     statements: list[str] = []
     options: list[t.Any] = []
     pool = engine.sync_engine.pool
@@ -602,7 +602,7 @@ def test_schema_translate_map(apps: Apps, async_url: str) -> None:
     """An engine that was made of another by options is as good."""
     app, alembic, engine = apps.plain_async(async_url)
     alembic.engines = {"default": engine.execution_options(schema_translate_map={})}
-    write_revision(app, "r1", upgrade=TODO)
+    write_revision(app, "r1", upgrade=MAKE)
 
     with app.app_context():
         alembic.upgrade()
@@ -675,7 +675,7 @@ def test_async_creator(apps: Apps, async_url: str, driver: str) -> None:
     app = apps.flask()
     engine = apps.async_engine(empty.render_as_string(), async_creator=connect)
     alembic = Alembic(app, metadatas=todo_metadata(), engines=engine)
-    write_revision(app, "r1", upgrade=TODO)
+    write_revision(app, "r1", upgrade=MAKE)
 
     with app.app_context():
         alembic.upgrade()
@@ -696,7 +696,7 @@ with op.get_context().autocommit_block():
     op.create_index("ix", "todo", ["text"], postgresql_concurrently=True)
 op.execute("INSERT INTO todo VALUES (1, 'one')")
 """
-    write_revision(app, "r1", upgrade=f"{TODO}\n{concurrently}")
+    write_revision(app, "r1", upgrade=f"{MAKE}\n{concurrently}")
 
     with app.app_context():
         alembic.upgrade()
@@ -710,7 +710,7 @@ op.execute("INSERT INTO todo VALUES (1, 'one')")
 def test_run_async(apps: Apps, async_url: str) -> None:
     """`op.run_async()` calls a coroutine function, in the revision's transaction."""
     app, alembic, _ = apps.plain_async(async_url)
-    write_revision(app, "r1", upgrade=f"{TODO}\n{RUN_ASYNC}")
+    write_revision(app, "r1", upgrade=f"{MAKE}\n{RUN_ASYNC}")
     second = RUN_ASYNC.replace("id=1", "id=2").replace("==", "!=")
     broken = f"{second}\nraise KeyError(1)"
     write_revision(app, "r2", "r1", upgrade=broken)
@@ -730,7 +730,7 @@ def test_run_async(apps: Apps, async_url: str) -> None:
 def test_failure(apps: Apps, async_url: str, driver: str) -> None:
     """A revision that fails is told and rolled back as with a sync driver."""
     app, alembic, _ = apps.plain_async(async_url)
-    write_revision(app, "r1", upgrade=TODO)
+    write_revision(app, "r1", upgrade=MAKE)
     write_revision(app, "r2", "r1", upgrade=f"{INSERT}\n{INSERT.replace('one', 'x')}")
 
     with app.app_context():
@@ -780,7 +780,7 @@ KILL: t.Final = {
 def test_connection_lost(apps: Apps, async_url: str, driver: str) -> None:
     """A connection that is lost fails the revision, and the next try has a new one."""
     app, alembic, _ = apps.plain_async(async_url)
-    write_revision(app, "r1", upgrade=TODO)
+    write_revision(app, "r1", upgrade=MAKE)
     path = write_revision(
         app, "r2", "r1", upgrade=f'op.execute("{KILL[driver]}")\n{INSERT}'
     )
@@ -841,7 +841,7 @@ op.execute("INSERT INTO child VALUES (1, 1)")
 with op.batch_alter_table("todo") as batch:
     batch.add_column(sa.Column("done", sa.Boolean()))
 """
-    write_revision(app, "r1", upgrade=f"{TODO}\n{INSERT}\n{child}")
+    write_revision(app, "r1", upgrade=f"{MAKE}\n{INSERT}\n{child}")
     write_revision(app, "r2", "r1", upgrade=batch)
     orphan = 'op.execute("INSERT INTO child VALUES (2, 5)")'
     write_revision(app, "r3", "r2", upgrade=f"op.drop_column('todo', 'text')\n{orphan}")
@@ -869,7 +869,7 @@ def test_hook_that_begins(apps: Apps, async_url: str) -> None:
     def begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN")
 
-    write_revision(app, "r1", upgrade=TODO)
+    write_revision(app, "r1", upgrade=MAKE)
     write_revision(app, "r2", "r1", upgrade=f"{DROP}\nraise KeyError(1)")
 
     with app.app_context():
@@ -1009,7 +1009,7 @@ def lite(apps: Apps, metadatas: t.Any, **config: t.Any) -> tuple[Flask, Alembic]
 def test_connection_of_the_app(apps: Apps, async_url: str) -> None:
     """Inside `run_sync()` the app's own connection can be used, and its transaction."""
     app, alembic, engine = apps.plain_async(async_url)
-    write_revision(app, "r1", upgrade=f"{TODO}\n{RUN_ASYNC}")
+    write_revision(app, "r1", upgrade=f"{MAKE}\n{RUN_ASYNC}")
 
     def migrate(connection: sa.Connection) -> None:
         with app.app_context(), alembic.use_connection(connection):
@@ -1076,7 +1076,7 @@ def test_failure_on_one_of_both(apps: Apps, async_url: str, sqlite_url: str) -> 
         SQLALCHEMY_ENGINES={"default": sqlite_url},
         SQLALCHEMY_ASYNC_ENGINES={"logs": async_url},
     )
-    write_revision(app, "r1", upgrade=TODO, arguments="engine_name")
+    write_revision(app, "r1", upgrade=MAKE, arguments="engine_name")
     body = f'{INSERT}\nif engine_name == "default": raise KeyError(1)'
     write_revision(app, "r2", "r1", upgrade=body, arguments="engine_name")
 
@@ -1113,7 +1113,7 @@ def test_two_engines_of_one_database(apps: Apps, async_url: str) -> None:
         SQLALCHEMY_ENGINES={"default": sync_url(async_url)},
         SQLALCHEMY_ASYNC_ENGINES={"default": async_url},
     )
-    write_revision(app, "r1", upgrade=TODO)
+    write_revision(app, "r1", upgrade=MAKE)
 
     with app.app_context():
         assert len(alembic.upgrade().steps) == 1
@@ -1144,7 +1144,7 @@ def test_engines_argument(apps: Apps, async_url: str, sqlite_url: str) -> None:
         metadatas={"a": todo_metadata(), "b": todo_metadata()},
         engines={"a": apps.async_engine(async_url), "b": apps.engine(sqlite_url)},
     )
-    write_revision(app, "r1", upgrade=TODO)
+    write_revision(app, "r1", upgrade=MAKE)
 
     with app.app_context():
         assert alembic.upgrade().databases == {"a": ("r1",), "b": ("r1",)}
