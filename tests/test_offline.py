@@ -7,12 +7,15 @@ from pathlib import Path
 
 import click
 import pytest
+from alembic.runtime.migration import MigrationContext
 from flask import Flask
+from flask import g
 
 from apps import Apps
 from apps import todo_metadata
 from apps import write_revision
 from conftest import Cli
+from conftest import tables
 from flask_alembic import Alembic
 from flask_alembic import ConfigurationError
 from flask_alembic import MigrationFailed
@@ -863,3 +866,26 @@ def test_revision_compares_nothing(apps: Apps, db: Cli) -> None:
         "Error: A revision that is written without connecting (sql) drops no tables"
         " (allow_drops): it compares nothing.\nHint: Leave one of them out.\n"
     )
+
+
+def test_contexts_of_a_subclass(apps: Apps, sqlite_url: str) -> None:
+    """Where a subclass has connected contexts of its own, nothing is run by mistake."""
+
+    class Connected(Alembic):
+        @property
+        def migration_contexts(self) -> dict[str, MigrationContext]:
+            connection = self.databases["default"].engine.connect()
+            g.setdefault("connections", []).append(connection)
+            return {"default": MigrationContext.configure(connection)}
+
+    app, alembic = apps.plain(sqlite_url, extension=Connected)
+    write_revision(app, "a1", upgrade=CREATE)
+
+    with app.app_context():
+        with pytest.raises(ConfigurationError, match="that is connected"):
+            alembic.sql()
+
+        for connection in g.connections:
+            connection.close()
+
+    assert tables(sqlite_url) == set()

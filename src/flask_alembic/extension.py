@@ -360,6 +360,7 @@ class Alembic(AppBinding):
         with self._offline(databases=databases, x=x, tag=tag, dialect=dialect) as env:
             found = operations.offline.read_target(self, target, command)
             verb, env.start, end = found
+            env.refuse_connected(self.migration_contexts)
             self._report(verb, end)
             return env.scripts
 

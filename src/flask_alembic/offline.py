@@ -64,6 +64,24 @@ class OfflineEnvironment(Environment):
             for name, context in self._contexts.items()
         }
 
+    def refuse_connected(self, contexts: t.Mapping[str, MigrationContext]) -> None:
+        """Check that nothing will be run: a subclass of the extension may have made
+        contexts of its own.
+
+        :param contexts: Name to context.
+        :raises ConfigurationError: If one is connected.
+        """
+        for name, context in contexts.items():
+            if not context.as_sql:
+                raise ConfigurationError(
+                    f"No script can be written for the database '{name}':"
+                    " migration_contexts is overridden, and has a context that is"
+                    " connected.",
+                    hint="Let the override change what super().migration_contexts has.",
+                    key="migration_contexts",
+                    value=name,
+                )
+
     def environment_context(
         self, name: str, config: Config, script: ScriptDirectory
     ) -> EnvironmentContext:
