@@ -266,7 +266,7 @@ def test_option_that_needs_a_database(app: Flask) -> None:
     assert result.stdout == sql(app, "a1", command="stamp")
 
 
-def test_ensure_version(app: Flask) -> None:
+def test_ensure_version(app: Flask, db: Cli) -> None:
     """The version table can be made by a script of its own; upgrading takes it."""
     script = sql(app, command="ensure-version")
     assert lines(script) == [
@@ -276,6 +276,7 @@ def test_ensure_version(app: Flask) -> None:
         ");",
     ]
     assert script == sql(app, command="ensure_version")
+    assert script == db(app, "ensure-version", "--sql").output
     assert script in sql(app)
 
 
