@@ -122,16 +122,28 @@ def test_current(app: Flask, db: Cli) -> None:
     assert db(app, "upgrade", "bbbb2", "--database", "default").exit_code == 0
     expected = {
         "databases": [
-            {"name": "default", "revisions": [at(BBBB2, "default")]},
-            {"name": "auth", "revisions": []},
+            {"name": "default", "revisions": [at(BBBB2, "default")], "unknown": []},
+            {"name": "auth", "revisions": [], "unknown": []},
         ]
     }
     assert answer(db, app, "current") == expected
     assert answer(db, app, "current", "--check-heads", code=1) == expected
     assert db(app, "upgrade", "bbbb2").exit_code == 0
     assert answer(db, app, "current", "--database", "auth") == {
-        "databases": [{"name": "auth", "revisions": [at(BBBB2, "auth")]}]
+        "databases": [{"name": "auth", "revisions": [at(BBBB2, "auth")], "unknown": []}]
     }
+
+
+def test_unknown_revision(apps: Apps, db: Cli, sqlite_url: str) -> None:
+    """What no file has is told too, where it is left alone. Its id is an id."""
+    app, _ = apps.plain(sqlite_url)
+    path = write_revision(app, "aaaa1")
+    assert db(app, "upgrade").exit_code == 0
+    path.unlink()
+    assert answer(db, app, "current", "--skip-missing") == {
+        "databases": [{"name": "default", "revisions": [], "unknown": ["aaaa1"]}]
+    }
+    assert ids(db, app, "current", "--skip-missing") == "aaaa1\n"
 
 
 def test_check(app: Flask, db: Cli) -> None:
@@ -185,7 +197,7 @@ def test_no_revisions(apps: Apps, db: Cli, sqlite_url: str) -> None:
         assert ids(db, app, command) == ""
 
     assert answer(db, app, "current") == {
-        "databases": [{"name": "default", "revisions": []}]
+        "databases": [{"name": "default", "revisions": [], "unknown": []}]
     }
     assert ids(db, app, "current") == ""
 

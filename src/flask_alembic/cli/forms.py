@@ -15,6 +15,7 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
 
     from ..extension import Alembic
+    from ..reports import CurrentRevisions
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
@@ -53,23 +54,23 @@ def echo_revisions(
     :param current: Where each database is, if that is to be told too.
     """
     if form == "ids":
-        echo_ids(scripts)
+        echo_ids(script.revision for script in scripts)
     elif form == "json":
         _echo_json(alembic, scripts, current)
     else:
         _echo_lines(alembic, scripts, current, verbose=verbose)
 
 
-def echo_ids(scripts: t.Iterable[Script]) -> None:
+def echo_ids(ids: t.Iterable[str]) -> None:
     """Print ids, each once.
 
-    :param scripts: The revisions.
+    :param ids: The ids of revisions.
     """
-    for revision in dict.fromkeys(script.revision for script in scripts):
-        click.echo(revision)
+    for id_ in dict.fromkeys(ids):
+        click.echo(id_)
 
 
-def echo_current_json(alembic: Alembic, current: ByDatabase) -> None:
+def echo_current_json(alembic: Alembic, current: CurrentRevisions) -> None:
     """Print where each database is.
 
     :param alembic: The extension.
@@ -81,7 +82,8 @@ def echo_current_json(alembic: Alembic, current: ByDatabase) -> None:
             {
                 name: [revision_info(s, folder, at[s.revision]) for s in scripts]
                 for name, scripts in current.items()
-            }
+            },
+            current.unknown,
         )
     )
 

@@ -66,7 +66,7 @@ def check(ctx: click.Context, alembic: Alembic, form: Form, verbose: bool) -> No
         report = alembic.check()
 
     if form == "ids":
-        echo_lines(dict.fromkeys(i for d in report.databases for i in d.current))
+        echo_ids(id_ for database in report.databases for id_ in database.current)
     elif form == "json":
         click.echo(json.check_json(report))
     else:
@@ -101,7 +101,8 @@ def current(
     found = alembic.current_by_database(**given(skip_missing=skip_missing))
 
     if form == "ids":
-        echo_ids(script for scripts in found.values() for script in scripts)
+        echo_ids(script.revision for scripts in found.values() for script in scripts)
+        echo_ids(id_ for ids in found.unknown.values() for id_ in ids)
     elif form == "json":
         echo_current_json(alembic, found)
     else:

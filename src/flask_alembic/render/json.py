@@ -19,14 +19,22 @@ def revisions_json(revisions: t.Iterable[RevisionInfo]) -> str:
     return _document({"revisions": [asdict(info) for info in revisions]})
 
 
-def current_json(databases: t.Mapping[str, t.Iterable[RevisionInfo]]) -> str:
+def current_json(
+    databases: t.Mapping[str, t.Iterable[RevisionInfo]],
+    unknown: t.Mapping[str, t.Sequence[str]],
+) -> str:
     """Where each database is.
 
     :param databases: Name to revisions.
+    :param unknown: Name to the ids that no file has.
     :return: A document.
     """
     found = [
-        {"name": name, "revisions": [asdict(info) for info in revisions]}
+        {
+            "name": name,
+            "revisions": [asdict(info) for info in revisions],
+            "unknown": unknown.get(name, ()),
+        }
         for name, revisions in databases.items()
     ]
     return _document({"databases": found})
