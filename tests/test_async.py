@@ -71,10 +71,6 @@ COUNT_CONNECTIONS: t.Final = {
 }
 
 in_postgresql = pytest.mark.parametrize("driver", ["asyncpg", "psycopg"], indirect=True)
-with_engine_options = pytest.mark.skipif(
-    sa.__version__ == "2.0.31",
-    reason="it can't listen to connections of such an engine, sync or async",
-)
 in_sqlite = pytest.mark.parametrize("driver", ["aiosqlite"], indirect=True)
 
 
@@ -564,7 +560,6 @@ def test_pool_hooks(apps: Apps, async_url: str) -> None:
     ]
 
 
-@with_engine_options
 def test_engine_hooks(apps: Apps, async_url: str) -> None:
     """Hooks on executing are in force, and so are the engine's options."""
     app, _, engine = apps.plain_async(async_url)
@@ -597,7 +592,6 @@ def test_engine_hooks(apps: Apps, async_url: str) -> None:
     assert async_tables(async_url) == {"todo", "alembic_version"}
 
 
-@with_engine_options
 def test_schema_translate_map(apps: Apps, async_url: str) -> None:
     """An engine that was made of another by options is as good."""
     app, alembic, engine = apps.plain_async(async_url)
@@ -610,7 +604,6 @@ def test_schema_translate_map(apps: Apps, async_url: str) -> None:
     assert async_tables(async_url) == {"todo", "alembic_version"}
 
 
-@with_engine_options
 @in_postgresql
 def test_isolation_level_of_the_engine(apps: Apps, async_url: str) -> None:
     """An isolation level is set on our connections too."""

@@ -833,6 +833,26 @@ def test_database_goes_away_at_the_end_of_a_block(url: str, apps: Apps) -> None:
     assert ids(url) == []
 
 
+def test_engine_with_options(url: str, apps: Apps) -> None:
+    """An engine that ``execution_options()`` made is migrated like any other one, and
+    its options count.
+    """
+    engine = apps.engine(url).execution_options(schema_translate_map={"x": None})
+    app = apps.flask()
+    alembic_ = Alembic(app, metadatas=todo_metadata(), engines=engine)
+    write_revision(
+        app,
+        "a1",
+        upgrade="op.create_table('made', sa.Column('id', sa.Integer), schema='x')",
+    )
+
+    with app.app_context():
+        alembic_.upgrade()
+        assert [script.revision for script in alembic_.current()] == ["a1"]
+
+    assert tables(url) == {"alembic_version", "made"}
+
+
 @on_network
 def test_database_goes_away_in_a_migration(url: str, apps: Apps) -> None:
     """A migration whose connection is cut says so, and can be run again in the same
