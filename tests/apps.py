@@ -40,7 +40,8 @@ class Apps:
         """An app without Alembic, whose root is a new folder."""
         root = self.folder / (name or f"app{next(self._counter)}")
         root.mkdir(exist_ok=True)
-        app = Flask("app", root_path=str(root))
+        # Flask-SQLAlchemy makes this folder, which would be in the current one.
+        app = Flask("app", root_path=str(root), instance_path=str(root / "instance"))
         app.config.update(config)
         return app
 
