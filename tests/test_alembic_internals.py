@@ -229,7 +229,7 @@ def test_steps(context: MigrationContext, script: ScriptDirectory) -> None:
     version table one by one.
     """
     alembic_internals.ensure_version_table(context)
-    maintainer = alembic_internals.head_maintainer(context, ())
+    maintainer = alembic_internals.Maintainer(context, ())
     assert isinstance(maintainer, HeadMaintainer)
 
     up = alembic_internals.upgrade_steps(script, ["0002"], ())
@@ -257,7 +257,7 @@ def test_steps(context: MigrationContext, script: ScriptDirectory) -> None:
 def test_purge_step(script: ScriptDirectory, context: MigrationContext) -> None:
     """A version table can be written anew, whatever is in it."""
     alembic_internals.ensure_version_table(context)
-    maintainer = alembic_internals.head_maintainer(context, ["0001"], ["gone"])
+    maintainer = alembic_internals.Maintainer(context, ["0001"], ["gone"])
     step = alembic_internals.PurgeStep(script, ["0002"], ["0001", "gone"])
     assert step.removed == ("0001", "gone")
     assert step.info.source_revision_ids == ("0001",)

@@ -203,21 +203,6 @@ class Maintainer(HeadMaintainer):
         self.skipped = step.kept
 
 
-def head_maintainer(
-    context: MigrationContext,
-    heads: t.Collection[str],
-    skipped: t.Collection[str] = (),
-) -> Maintainer:
-    """What writes the version table when a step was applied.
-
-    :param context: The context to write to.
-    :param heads: The ids that are in the table now, and that a file has.
-    :param skipped: The other ids in it.
-    :return: The maintainer; its ``heads`` follow the steps.
-    """
-    return Maintainer(context, heads, skipped)
-
-
 def upgrade_steps(
     script: ScriptDirectory, target: str | list[str], heads: tuple[str, ...]
 ) -> list[MigrationStep]:

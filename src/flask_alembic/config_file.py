@@ -9,6 +9,8 @@ import re
 import typing as t
 from pathlib import Path
 
+from .option_values import SEPARATORS
+
 Options = dict[str, t.Any]
 
 _HOOKS: t.Final = "post_write_hooks"
@@ -16,14 +18,6 @@ _PATHS: t.Final = ("version_locations", "prepend_sys_path")
 
 # The app has the engines, and knows how many databases there are.
 _IGNORED: t.Final = re.compile(r"here|databases|sqlalchemy\..*")
-
-_SEPARATORS: t.Final = {
-    "os": os.pathsep,
-    "space": " ",
-    "newline": "\n",
-    ":": ":",
-    ";": ";",
-}
 
 
 def read_config_file(path: Path) -> Options:
@@ -172,11 +166,11 @@ def _split(path: Path, key: str, value: str, options: Options) -> list[str]:
         legacy = r"[,\s]+" if key == "version_locations" else r"[,:\s]+"
         return [item for item in re.split(legacy, value) if item]
 
-    if name not in _SEPARATORS:
-        choices = ", ".join(map(repr, _SEPARATORS))
+    if name not in SEPARATORS:
+        choices = ", ".join(map(repr, SEPARATORS))
         raise _error(path, f"'{names[0]}' is {name!r}, and must be one of {choices}")
 
-    parts = (item.strip() for item in value.split(_SEPARATORS[name]))
+    parts = (item.strip() for item in value.split(SEPARATORS[name]))
     return [item for item in parts if item]
 
 

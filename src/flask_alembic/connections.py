@@ -42,6 +42,7 @@ class OpenConnection:
     @property
     def has_unsaved(self) -> bool:
         """Whether work is lost if the database is gone now."""
+        # One that is not ours is not watched, so there may be.
         return self.is_borrowed or bool(self.unsaved and self.unsaved.is_there)
 
     @property
@@ -86,16 +87,11 @@ def _prepare(
         or is_async(database.engine)
         or sqlite.pool_is_database(database.engine)
     )
-    restore = None
-
-    if sqlite.is_sqlite(database.engine):
-        restore = sqlite.begin_explicitly(connection)
-
     return OpenConnection(
         connection,
         is_external=False,
         is_pooled=is_pooled,
-        restore=restore,
+        restore=_begin_explicitly(connection),
         unsaved=Unsaved(connection),
     )
 
@@ -111,14 +107,19 @@ def borrow_connection(connection: sa.Connection) -> OpenConnection:
         sqlite.begin_late(connection)
         return OpenConnection(connection, is_external=True)
 
-    restore = None
-
-    if sqlite.is_sqlite(connection.engine):
-        restore = sqlite.begin_explicitly(connection)
-
     return OpenConnection(
-        connection, is_external=False, is_borrowed=True, restore=restore
+        connection,
+        is_external=False,
+        is_borrowed=True,
+        restore=_begin_explicitly(connection),
     )
+
+
+def _begin_explicitly(connection: sa.Connection) -> t.Callable[[], None] | None:
+    if sqlite.is_sqlite(connection.engine):
+        return sqlite.begin_explicitly(connection)
+
+    return None
 
 
 def end_transaction(opened: OpenConnection, *, commit: bool) -> None:

@@ -14,6 +14,7 @@ from .errors import PartialCommitError
 from .offline_connection import how_to_write
 from .redaction import redact
 from .revision_files import display
+from .revision_files import line_in
 from .steps import step_name
 from .steps import step_script
 
@@ -239,30 +240,19 @@ _CAUSE: t.Final = "the cause"
 
 def _what_to_mend(failure: Failure) -> str:
     """The file, if the exception came out of it."""
-    return _CAUSE if _line(failure) is None else _file(failure)
+    return (
+        _CAUSE if line_in(failure.error, str(failure.path)) is None else _file(failure)
+    )
 
 
 def _place(failure: Failure) -> str:
-    line = _line(failure)
+    line = line_in(failure.error, str(failure.path))
     return "it" if line is None else f"{_file(failure)}, line {line},"
 
 
 def _file(failure: Failure) -> str:
     script, path = failure.context.script, str(failure.path)
     return display(path, script.dir) if script else path
-
-
-def _line(failure: Failure) -> int | None:
-    """The line of the file that the exception came out of."""
-    traceback, line = failure.error.__traceback__, None
-
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == failure.path:
-            line = traceback.tb_lineno
-
-        traceback = traceback.tb_next
-
-    return line
 
 
 def _product(context: MigrationContext) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 import typing as t
 from functools import cached_property
 
+from alembic.util import CommandError
+
 if t.TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
@@ -44,7 +46,18 @@ class History:
         :param ids: The ids in a version table.
         :return: The ids, in the same order.
         """
-        return tuple(id_ for id_ in ids if id_ not in self.ids)
+        return tuple(id_ for id_ in ids if not self._has(id_))
+
+    def _has(self, id_: str) -> bool:
+        # Not "in self.ids": a run asks for each database, and that is a walk through
+        # the whole history.
+        try:
+            found = self.script.get_revision(id_)
+        except CommandError:
+            return False
+
+        # Alembic takes a part of an id, too, and a label.
+        return found is not None and found.revision == id_
 
     def get_heads(self) -> list[str]:
         """The ids of the heads.

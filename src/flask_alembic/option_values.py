@@ -34,6 +34,15 @@ KNOWN_OPTIONS: t.Final = frozenset(
 _BOOLEANS: t.Final = frozenset(
     {"recursive_version_locations", "revision_environment", "sourceless"}
 )
+# What joins the items of a list, by the names that Alembic has for it.
+SEPARATORS: t.Final = {
+    "os": os.pathsep,
+    "space": " ",
+    "newline": "\n",
+    ":": ":",
+    ";": ";",
+}
+
 _SECTIONS: t.Final = frozenset({"post_write_hooks"})
 _NUMBERS: t.Final = ("year", "month", "day", "hour", "minute", "second")
 _TEMPLATE_FIELDS: t.Final = {
@@ -97,13 +106,11 @@ def sections(options: t.Mapping[str, t.Any]) -> dict[str, dict[str, str]]:
 
 
 def _separator(value: object) -> str:
-    separators = {"os": os.pathsep, "space": " ", "newline": "\n", ":": ":", ";": ";"}
-
-    if not isinstance(value, str) or value not in separators:
-        choices = ", ".join(repr(name) for name in separators)
+    if not isinstance(value, str) or value not in SEPARATORS:
+        choices = ", ".join(repr(name) for name in SEPARATORS)
         raise config_error("path_separator", value, f"must be one of {choices}")
 
-    return separators[value]
+    return SEPARATORS[value]
 
 
 def _option(key: str, value: object, separator: str) -> str:

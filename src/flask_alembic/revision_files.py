@@ -130,7 +130,7 @@ def _run(path: Path, name: str) -> ModuleType:
         ) from error
     # SystemExit too: a file that calls sys.exit() must not end the command well.
     except (Exception, SystemExit) as error:
-        line = _line_in(error, path)
+        line = line_in(error, path)
         where = f"{name}:{line}" if line else name
         text = f"{type(error).__name__}: {error}".rstrip(": ")
         raise RevisionFileError(
@@ -141,7 +141,13 @@ def _run(path: Path, name: str) -> ModuleType:
         ) from error
 
 
-def _line_in(error: BaseException, path: Path) -> int | None:
+def line_in(error: BaseException, path: str | os.PathLike[str]) -> int | None:
+    """The line of a revision file that an exception came out of.
+
+    :param error: The exception.
+    :param path: The file.
+    :return: The line; ``None`` if it did not come out of there.
+    """
     line = None
     traceback = error.__traceback__
 

@@ -11,11 +11,13 @@ from contextlib import ExitStack
 from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
+from functools import cached_property
 
 from . import alembic_internals
 from . import sqlite
 from .alembic_config import database_names
 from .alembic_internals import LogicalTransaction
+from .alembic_internals import Maintainer
 from .async_operations import make_operations
 from .databases import default_name
 from .databases import identifier
@@ -84,7 +86,7 @@ class _Run:
     names: t.Collection[str]
     applied: list[AppliedStep] = field(default_factory=list)
     standing: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    maintainers: dict[str, alembic_internals.Maintainer] = field(default_factory=dict)
+    maintainers: dict[str, Maintainer] = field(default_factory=dict)
     checks: dict[str, t.Callable[[], None]] = field(default_factory=dict)
     round: _Round = field(init=False)
 
@@ -134,15 +136,13 @@ class _Run:
         self.standing[name] = heads
         unknown = History(context.script).unknown(heads) if context.script else ()
         known = [id_ for id_ in heads if id_ not in unknown]
-        self.maintainers[name] = alembic_internals.head_maintainer(
-            context, known, unknown
-        )
+        self.maintainers[name] = Maintainer(context, known, unknown)
         return steps
 
     def run_round(self, steps: dict[str, MigrationStep]) -> None:
         """Run one revision on the databases that need it, and commit it on all."""
         self.round = _Round(steps)
-        tell_left_out(next(iter(steps.values())), self.identifiers())
+        tell_left_out(next(iter(steps.values())), self.identifiers)
 
         for name, step in steps.items():
             context = self.contexts[name]
@@ -170,10 +170,11 @@ class _Run:
         for name in list(self.round.begun):
             self.commit(name)
 
+    @cached_property
     def identifiers(self) -> set[str]:
         """All databases, as they stand in the names of functions."""
-        configs = {id(c.config): c.config for c in self.contexts.values() if c.config}
-        named = {name for c in configs.values() for name in database_names(c)}
+        configs = [c.config for c in self.contexts.values() if c.config]
+        named = {name for config in configs for name in database_names(config)}
         return {identifier(name) for name in self.names} | named
 
     def apply(self, name: str, step: MigrationStep) -> AppliedStep:

@@ -19,9 +19,9 @@ _COMMANDS: t.Final = {
     "edit": "write",
     "ensure-version": "run",
     "heads": "read",
+    "history": "read",
     "init": "folder",
     "list-templates": "folder",
-    "history": "read",
     "log": "read",
     "merge": "write",
     "migrate": "write",
@@ -33,8 +33,10 @@ _COMMANDS: t.Final = {
 }
 
 QUIET: t.Final = "flask_alembic.quiet"
-TRACEBACK: t.Final = "flask_alembic.traceback"
 """Where Click's context notes that commands are not to tell what they did."""
+
+TRACEBACK: t.Final = "flask_alembic.traceback"
+"""Where it notes that an error comes with its whole traceback."""
 
 
 class DatabaseGroup(click.Group):

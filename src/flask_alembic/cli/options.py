@@ -97,7 +97,6 @@ class DatabaseCommand(click.Command):
         :return: What the command returns.
         """
         find_extension(ctx)
-
         full = ctx.meta.get(TRACEBACK, False)
 
         with told(ctx.obj, full=full), ctx.obj.using(**ctx.meta.pop(_USED, {})):
