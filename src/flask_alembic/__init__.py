@@ -30,15 +30,25 @@ if t.TYPE_CHECKING:
     from .errors import EmptyMetadataError
     from .errors import FlaskAlembicError
     from .errors import HistoryError
-    from .errors import MigrationFailed
     from .errors import MultipleHeadsError
     from .errors import OutOfDateError
-    from .errors import PartialCommitError
     from .errors import RevisionFileError
     from .errors import SchemaMismatchError
     from .errors import TargetError
     from .errors import TemplateError
     from .errors import UnknownRevisionError
+    from .lock_reports import Blocker
+    from .lock_reports import LockHolder
+    from .run_errors import ChangedStatementError
+    from .run_errors import ConnectionLost
+    from .run_errors import HalfDoneError
+    from .run_errors import LockLost
+    from .run_errors import MigrationFailed
+    from .run_errors import PartialCommitError
+    from .run_errors import ProtectedDatabaseError
+    from .run_errors import RunLocked
+    from .run_errors import TableLocked
+    from .run_errors import UndecidedError
 
 __all__ = [
     "AdoptReport",
@@ -47,38 +57,48 @@ __all__ = [
     "Alembic",
     "AppContextError",
     "AppliedStep",
+    "Blocker",
     "Change",
+    "ChangedStatementError",
     "CheckReport",
     "ConfigurationError",
     "ConnectionFailed",
+    "ConnectionLost",
     "CurrentRevisions",
     "Customised",
     "DatabaseCheck",
     "Differences",
     "EmptyMetadataError",
     "FlaskAlembicError",
+    "HalfDoneError",
     "HistoryError",
     "InitReport",
+    "LockHolder",
+    "LockLost",
     "MigrationFailed",
     "MigrationReport",
     "MultipleHeadsError",
     "NewRevisions",
     "OutOfDateError",
     "PartialCommitError",
+    "ProtectedDatabaseError",
     "RevisionFileError",
+    "RunLocked",
     "SchemaMismatchError",
+    "TableLocked",
     "TargetError",
     "Template",
     "TemplateError",
+    "UndecidedError",
     "UnknownRevisionError",
-    "VersionTable",
     "Verification",
+    "VersionTable",
 ]
 
 
 # What a web worker does not need is loaded when it is asked for. The errors are
 # Alembic's errors too.
-_LAZY: t.Final = ("errors", "adopt_reports")
+_LAZY: t.Final = ("errors", "run_errors", "adopt_reports", "lock_reports")
 
 
 def __getattr__(name: str) -> t.Any:

@@ -297,6 +297,9 @@ class AppBinding:
         x: XArguments | None = None,
         tag: str | None = None,
         directory: str | Path | None = None,
+        wait: float | None = None,
+        lock: bool | None = None,
+        lock_timeout: float | None = None,
     ) -> t.Iterator[None]:
         """Let options hold for all that is called in a ``with`` block.
 
@@ -309,12 +312,24 @@ class AppBinding:
             ``context.get_tag_argument()``.
         :param directory: The migrations folder, instead of
             ``ALEMBIC["script_location"]``.
+        :param wait: How long to try to connect to a database that is down, in seconds.
+        :param lock: Whether a run keeps others off the database, instead of
+            ``ALEMBIC["lock"]``.
+        :param lock_timeout: How long to wait for another run, in seconds, instead of
+            ``ALEMBIC["lock_timeout"]``.
         :raises ConfigurationError: If there is no such database.
 
         .. versionadded:: 4.0
         """
         environment = self._environment()
-        options = environment.options.also(databases=databases, x=x, tag=tag)
+        run = {"lock": lock, "lock_timeout": lock_timeout}
+        options = environment.options.also(
+            databases=databases,
+            x=x,
+            tag=tag,
+            wait=wait,
+            run={key: value for key, value in run.items() if value is not None},
+        )
         settings = environment.settings
 
         if databases is not None:

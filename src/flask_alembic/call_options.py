@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 from argparse import Namespace
 from dataclasses import dataclass
+from dataclasses import field
 
 from .option_values import nearest
 
@@ -32,6 +33,12 @@ class CallOptions:
     autogenerate: bool = False
     """Whether a new revision is compared for, as hooks ask of ``config.cmd_opts``."""
 
+    wait: float = 0.0
+    """How long to try to connect to a database that is down, in seconds."""
+
+    run: t.Mapping[str, t.Any] = field(default_factory=dict)
+    """Settings of a run, instead of those in ``ALEMBIC``."""
+
     def also(
         self,
         *,
@@ -39,6 +46,8 @@ class CallOptions:
         x: XArguments | None = None,
         tag: str | None = None,
         autogenerate: bool = False,
+        wait: float | None = None,
+        run: t.Mapping[str, t.Any] | None = None,
     ) -> CallOptions:
         """These options, with more on top.
 
@@ -46,6 +55,8 @@ class CallOptions:
         :param x: Besides those so far.
         :param tag: Instead of the one so far.
         :param autogenerate: Whether a new revision is compared for.
+        :param wait: Instead of the one so far.
+        :param run: Besides those so far.
         :return: New options.
         """
         return CallOptions(
@@ -53,6 +64,8 @@ class CallOptions:
             x=(*self.x, *_pairs(x)),
             tag=self.tag if tag is None else tag,
             autogenerate=autogenerate,
+            wait=self.wait if wait is None else wait,
+            run={**self.run, **(run or {})},
         )
 
     def as_namespace(self) -> Namespace:

@@ -154,6 +154,8 @@ def _options(
     given: t.Mapping[str, t.Any], database: Database, several: bool, dialect: str
 ) -> dict[str, t.Any]:
     result = {**given, "target_metadata": database.metadata}
+    # Alembic's default is one transaction for all revisions of a run.
+    result.setdefault("transaction_per_migration", True)
 
     if several:
         name = identifier(database.name)

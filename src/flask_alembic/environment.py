@@ -15,8 +15,8 @@ from .async_operations import make_operations
 from .call_options import CallOptions
 from .connection_set import ConnectionSet
 from .context_options import all_options
-from .errors import MigrationFailed
 from .reports import MigrationReport
+from .run_errors import MigrationFailed
 from .server_defaults import compare_by_meaning
 
 if t.TYPE_CHECKING:
@@ -29,6 +29,7 @@ if t.TYPE_CHECKING:
 
     from .databases import Database
     from .hooks import Hooks
+    from .run_settings import RunSettings
     from .scripts import RevisionIndex
     from .settings import Settings
 
@@ -92,6 +93,11 @@ class Environment:
             options=options or self.options,
             connections={**self.connections.borrowed, **(connections or {})},
         )
+
+    @property
+    def run_settings(self) -> RunSettings:
+        """How migrations run, with what the caller asks for."""
+        return self.settings.run.with_options(self.options.run)
 
     def environment_context(
         self, name: str, config: Config, script: ScriptDirectory

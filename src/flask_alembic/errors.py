@@ -15,8 +15,7 @@
     ├── EmptyMetadataError                  no models, yet tables would be dropped
     ├── SchemaMismatchError                 the schema is not that of the revision
     ├── ConnectionFailed                    the database can't be reached
-    └── MigrationFailed                     a revision raised while it ran
-        └── PartialCommitError              some databases committed, one did not
+    └── those of a run, in run_errors.py
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ from sqlalchemy.exc import OperationalError
 
 if t.TYPE_CHECKING:
     from .adopt_reports import Verification
-    from .reports import AppliedStep
 
 
 class FlaskAlembicError(CommandError):
@@ -273,50 +271,3 @@ class ConnectionFailed(FlaskAlembicError, OperationalError):
 
     def __str__(self) -> str:
         return self.message
-
-
-class MigrationFailed(FlaskAlembicError):
-    """A revision raised while it ran. The cause is ``__cause__``.
-
-    If the database refused something, this is SQLAlchemy's error for it too, with its
-    ``orig``: a retry loop that waits for a lock catches ``OperationalError``.
-
-    :param message: Which revision failed, on which database, and why.
-    :param database: The name of the database that it failed on.
-    :param revision: The id of the revision.
-    :param path: The revision's file.
-    :param applied: The steps that were committed before it, oldest first.
-    :param standing: For each database the ids that it stands at now.
-    :param kept: The statements of this revision that took effect on the database and
-        could not be rolled back, without their parameters.
-    :param hint: The cure.
-
-    .. versionadded:: 4.0
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        database: str,
-        revision: str,
-        path: str | None,
-        applied: t.Sequence[AppliedStep] = (),
-        standing: t.Mapping[str, tuple[str, ...]] | None = None,
-        kept: t.Sequence[str] = (),
-        hint: str | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.database: str = database
-        self.revision: str = revision
-        self.path: str | None = path
-        self.applied: tuple[AppliedStep, ...] = tuple(applied)
-        self.standing: dict[str, tuple[str, ...]] = dict(standing or {})
-        self.kept: tuple[str, ...] = tuple(kept)
-
-
-class PartialCommitError(MigrationFailed):
-    """A revision was committed on some databases, then a commit failed.
-
-    .. versionadded:: 4.0
-    """

@@ -386,7 +386,8 @@ class Alembic(AppBinding):
             contexts = self.migration_contexts
             chosen = environment.options.databases is not None
             names = self.databases if chosen else contexts
-            report = run(contexts, fn, kwargs, names=tuple(names))
+            settings = environment.run_settings
+            report = run(contexts, fn, kwargs, names=tuple(names), settings=settings)
 
         environment.report = environment.report.followed_by(report)
         return report

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from sqlalchemy.exc import DBAPIError
 
 from .async_driver import driver_error
-from .errors import MigrationFailed
-from .errors import PartialCommitError
 from .offline_connection import how_to_write
 from .redaction import redact
 from .revision_files import display
 from .revision_files import line_in
+from .run_errors import MigrationFailed
+from .run_errors import PartialCommitError
 from .steps import step_name
 from .steps import step_script
 

@@ -9,7 +9,7 @@ import typing as t
 from zoneinfo import available_timezones
 
 # Alembic has no list of its main options to ask for. Those that it documents are
-# here, only to recognize a misspelling of one.
+# here, and ours, only to recognize a misspelling of one.
 KNOWN_OPTIONS: t.Final = frozenset(
     {
         "config_file",
@@ -27,6 +27,15 @@ KNOWN_OPTIONS: t.Final = frozenset(
         "timezone",
         "truncate_slug_length",
         "version_path_separator",
+        "changed_revisions",
+        "ddl_lock_retries",
+        "ddl_lock_timeout",
+        "history",
+        "journal",
+        "lock",
+        "lock_timeout",
+        "protected",
+        "show_queries",
     }
 )
 

@@ -14,6 +14,9 @@ from .config_file import read_config_file
 from .option_values import config_error
 from .option_values import main_options
 from .option_values import sections
+from .run_settings import KEYS
+from .run_settings import read_run_settings
+from .run_settings import RunSettings
 
 ALEMBIC_DEFAULTS: t.Final[t.Mapping[str, t.Any]] = {
     "script_location": "migrations",
@@ -48,6 +51,7 @@ class Settings:
     root: Path = Path()
     template_folder: Path | None = None
     file_locations: bool = False
+    run: RunSettings = field(default_factory=RunSettings)
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -145,6 +149,8 @@ def read_settings(
     script_location = options.pop("script_location")
     version_locations = options.pop("version_locations")
     template_folder = options.pop("template_folder", None)
+    run = read_run_settings(options)
+    options = {key: value for key, value in options.items() if key not in KEYS}
     return Settings(
         script_location=_location(script_location, root, "script_location"),
         version_locations=_version_locations(version_locations, root),
@@ -156,6 +162,7 @@ def read_settings(
         if template_folder is None
         else _location(template_folder, root, "template_folder"),
         file_locations="version_locations" in in_file.keys() - given.keys(),
+        run=run,
     )
 
 
@@ -213,11 +220,13 @@ def _config_file(value: object, root: Path) -> t.Mapping[str, t.Any]:
 
     path = _location(value, root, "config_file")
     found = read_config_file(path)
-    options = {key: v for key, v in found.items() if key not in _LOCATIONS}
+    others = {*_LOCATIONS, *KEYS}
+    options = {key: v for key, v in found.items() if key not in others}
 
     try:
         main_options({**ALEMBIC_DEFAULTS, **options})
         sections({**ALEMBIC_DEFAULTS, **options})
+        read_run_settings(found)
     except RuntimeError as error:
         problem: t.Any = error
         problem.hint = f"It stands in {path}. {problem.hint or ''}".rstrip()

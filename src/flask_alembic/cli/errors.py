@@ -19,10 +19,10 @@ from sqlalchemy.exc import NoSuchModuleError
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import FlaskAlembicError
-from ..errors import MigrationFailed
 from ..failures import describe
 from ..redaction import redact
 from ..render import text
+from ..run_errors import MigrationFailed
 
 if t.TYPE_CHECKING:
     from ..extension import Alembic
