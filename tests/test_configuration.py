@@ -576,18 +576,27 @@ PROTECTED: t.Final = "must be true, false or a list of databases."
         ("journal", "yes", BOOLEAN),
         ("history", [], BOOLEAN),
         ("show_queries", {}, BOOLEAN),
-        *(
-            ("lock_timeout", value, SECONDS)
-            for value in (-1, "soon", True, "", float("nan"), "inf", [], {})
-        ),
+        ("lock_timeout", -1, SECONDS),
+        ("lock_timeout", "soon", SECONDS),
+        ("lock_timeout", "", SECONDS),
+        ("lock_timeout", True, SECONDS),
+        ("lock_timeout", float("nan"), SECONDS),
+        ("lock_timeout", "inf", SECONDS),
+        ("lock_timeout", [], SECONDS),
         ("ddl_lock_timeout", -0.1, SECONDS),
         ("ddl_lock_timeout", False, SECONDS),
-        *(
-            ("ddl_lock_retries", value, COUNT)
-            for value in (-1, 2.5, "2.5", "often", True, float("inf"), float("nan"))
-        ),
-        *(("changed_revisions", value, REACTION) for value in ("Warn", True, [], "")),
-        *(("protected", value, PROTECTED) for value in (1, ["a", 1], {"default": 1})),
+        ("ddl_lock_retries", -1, COUNT),
+        ("ddl_lock_retries", 2.5, COUNT),
+        ("ddl_lock_retries", "2.5", COUNT),
+        ("ddl_lock_retries", "often", COUNT),
+        ("ddl_lock_retries", True, COUNT),
+        ("ddl_lock_retries", float("inf"), COUNT),
+        ("changed_revisions", "Warn", REACTION),
+        ("changed_revisions", True, REACTION),
+        ("changed_revisions", [], REACTION),
+        ("protected", 1, PROTECTED),
+        ("protected", ["a", 1], PROTECTED),
+        ("protected", {"default": 1}, PROTECTED),
     ],
 )
 def test_run_setting_of_a_wrong_type(
