@@ -122,6 +122,23 @@ def test_defaults(apps: Apps, name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("alembic.ini", "lock = false\nlock_timeout = 2.5\nprotected = one, two\n"),
+        ("a.toml", "lock = false\nlock_timeout = 2.5\nprotected = ['one', 'two']\n"),
+    ],
+)
+def test_run_settings(apps: Apps, name: str, text: str) -> None:
+    """How migrations run may stand in the file too, and what the config says wins."""
+    section = "[tool.alembic]" if name.endswith(".toml") else "[alembic]"
+    found = settings(apps, name, f"{section}\n{text}", lock_timeout=7)
+    assert found.run.lock is False
+    assert found.run.lock_timeout == 7
+    assert found.run.protected == ("one", "two")
+    assert found.main_options == {"path_separator": "os"}
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "version_locations = a b,c",
@@ -222,6 +239,17 @@ def test_bad_value(apps: Apps) -> None:
         settings(apps, "a.ini", "[alembic]\ntimezone = Nowhere\n")
 
     assert "'Nowhere' is not a time zone" in str(caught.value)
+    assert caught.value.hint == f"It stands in {apps.folder / 'app' / 'sub' / 'a.ini'}."
+
+
+def test_bad_run_setting(apps: Apps) -> None:
+    """So is one of how migrations run."""
+    with pytest.raises(ConfigurationError) as caught:
+        settings(apps, "a.ini", "[alembic]\nlock_timeout = soon\n")
+
+    assert str(caught.value) == (
+        "ALEMBIC['lock_timeout'] = 'soon' must be a number of seconds, 0 or more."
+    )
     assert caught.value.hint == f"It stands in {apps.folder / 'app' / 'sub' / 'a.ini'}."
 
 

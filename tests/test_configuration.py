@@ -22,6 +22,9 @@ from conftest import tables
 from flask_alembic import Alembic
 from flask_alembic import ConfigurationError
 from flask_alembic import FlaskAlembicError
+from flask_alembic.option_values import KNOWN_OPTIONS
+from flask_alembic.run_settings import KEYS
+from flask_alembic.run_settings import RunSettings
 
 FOLDER_NAMES: t.Final = [
     "100% sure",
@@ -493,6 +496,157 @@ def test_context_option_of_a_wrong_type(
 def test_configuration_error_is_a_runtime_error() -> None:
     """Code that catches what extensions usually raise catches it."""
     assert issubclass(ConfigurationError, RuntimeError)
+
+
+# How migrations run
+
+
+def run_settings(apps: Apps, **options: t.Any) -> RunSettings:
+    """What the keys of ours become."""
+    app = apps.flask(ALEMBIC=options)
+    alembic = Alembic(app, run_mkdir=False)
+
+    with app.app_context():
+        return alembic.settings.run
+
+
+def test_run_settings_are_known_options() -> None:
+    """Every key of ours is known, so that a misspelling of it is found."""
+    assert KEYS - KNOWN_OPTIONS == set()
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_run_setting_is_not_passed_on(apps: Apps, sqlite_url: str, key: str) -> None:
+    """Alembic is not told the keys of ours; ``None`` stands for the default."""
+    default = getattr(RunSettings(), key)
+    assert getattr(run_settings(apps, **{key: None}), key) == default
+    app, alembic = apps.plain(sqlite_url, ALEMBIC={key: default})
+    assert option(app, alembic, key) is None
+
+    with app.app_context():
+        assert alembic.config.get_section(key) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        *((key, True, True) for key in ("lock", "show_queries", "journal", "history")),
+        *((key, False, False) for key in ("lock", "show_queries", "journal")),
+        ("history", "False", False),
+        ("lock", "true", True),
+        ("lock", migrate, migrate),
+        ("lock_timeout", 5, 5.0),
+        ("lock_timeout", 0, 0.0),
+        ("lock_timeout", "0.5", 0.5),
+        ("ddl_lock_timeout", 1.5, 1.5),
+        ("ddl_lock_timeout", "0", 0.0),
+        ("ddl_lock_retries", 0, 0),
+        ("ddl_lock_retries", "3", 3),
+        ("ddl_lock_retries", 3.0, 3),
+        *(("changed_revisions", name, name) for name in ("ignore", "warn", "error")),
+        ("protected", True, True),
+        ("protected", "true", True),
+        ("protected", "False", False),
+        ("protected", "default", ("default",)),
+        ("protected", "default, my archive,", ("default", "my archive")),
+        ("protected", ["default", "a, b"], ("default", "a, b")),
+        ("protected", {"default"}, ("default",)),
+        ("protected", [], ()),
+    ],
+)
+def test_run_setting(apps: Apps, key: str, value: object, expected: object) -> None:
+    """A value of the right type counts, and so does a text such as in an ini file."""
+    found = getattr(run_settings(apps, **{key: value}), key)
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+SECONDS: t.Final = "must be a number of seconds, 0 or more."
+COUNT: t.Final = "must be a whole number, 0 or more."
+BOOLEAN: t.Final = "must be true or false."
+REACTION: t.Final = "must be one of 'ignore', 'warn', 'error'."
+PROTECTED: t.Final = "must be true, false or a list of databases."
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("lock", "sometimes", BOOLEAN),
+        ("lock", 1, BOOLEAN),
+        ("journal", "yes", BOOLEAN),
+        ("history", [], BOOLEAN),
+        ("show_queries", {}, BOOLEAN),
+        ("lock_timeout", -1, SECONDS),
+        ("lock_timeout", "soon", SECONDS),
+        ("lock_timeout", "", SECONDS),
+        ("lock_timeout", True, SECONDS),
+        ("lock_timeout", float("nan"), SECONDS),
+        ("lock_timeout", "inf", SECONDS),
+        ("lock_timeout", [], SECONDS),
+        ("ddl_lock_timeout", -0.1, SECONDS),
+        ("ddl_lock_timeout", False, SECONDS),
+        ("ddl_lock_retries", -1, COUNT),
+        ("ddl_lock_retries", 2.5, COUNT),
+        ("ddl_lock_retries", "2.5", COUNT),
+        ("ddl_lock_retries", "often", COUNT),
+        ("ddl_lock_retries", True, COUNT),
+        ("ddl_lock_retries", float("inf"), COUNT),
+        ("changed_revisions", "Warn", REACTION),
+        ("changed_revisions", True, REACTION),
+        ("changed_revisions", [], REACTION),
+        ("protected", 1, PROTECTED),
+        ("protected", ["a", 1], PROTECTED),
+        ("protected", {"default": 1}, PROTECTED),
+    ],
+)
+def test_run_setting_of_a_wrong_type(
+    apps: Apps, key: str, value: object, problem: str
+) -> None:
+    """A value that can't be used is an error that says what it should be."""
+    with pytest.raises(ConfigurationError) as info:
+        run_settings(apps, **{key: value})
+
+    assert str(info.value) == f"ALEMBIC[{key!r}] = {value!r} {problem}"
+    assert info.value.key == key
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("lock_timeot", "lock_timeout"),
+        ("ddl_lock_timout", "ddl_lock_timeout"),
+        ("ddl_lock_retry", "ddl_lock_retries"),
+        ("show_querys", "show_queries"),
+        ("journals", "journal"),
+        ("histroy", "history"),
+        ("changed_revision", "changed_revisions"),
+        ("protect", "protected"),
+    ],
+)
+def test_misspelt_run_setting(apps: Apps, key: str, meant: str) -> None:
+    """A misspelt key of ours is an error that names the right one."""
+    with pytest.raises(ConfigurationError) as info:
+        run_settings(apps, **{key: True})
+
+    assert str(info.value) == (
+        f"ALEMBIC[{key!r}] = True is not an option: did you mean '{meant}'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("protected", "expected"),
+    [
+        (True, {"default": True, "other": True}),
+        (False, {"default": False, "other": False}),
+        (["other"], {"default": False, "other": True}),
+    ],
+)
+def test_which_are_protected(
+    apps: Apps, protected: object, expected: dict[str, bool]
+) -> None:
+    """All databases are protected, none, or those of a list."""
+    found = run_settings(apps, protected=protected)
+    assert {name: found.is_protected(name) for name in expected} == expected
 
 
 # The metadatas argument

@@ -86,8 +86,9 @@ def read_run_settings(options: t.Mapping[str, t.Any]) -> RunSettings:
     :return: The settings.
     :raises ConfigurationError: Naming the key, its value and what it should be.
     """
-    own = {key: value for key, value in options.items() if key in KEYS}
-    return RunSettings().with_options(own)
+    own = {key: options[key] for key in KEYS & options.keys()}
+    given = {key: value for key, value in own.items() if value is not None}
+    return RunSettings().with_options(given)
 
 
 def _checked(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -113,7 +114,13 @@ def _seconds(key: str, value: t.Any) -> float:
 
 
 def _count(key: str, value: t.Any) -> int:
-    return _number(key, value, int, "a count, 0 or more")
+    what = "a whole number, 0 or more"
+    count = _number(key, value, int, what)
+
+    if isinstance(value, float) and value != count:
+        raise config_error(key, value, f"must be {what}")
+
+    return count
 
 
 N = t.TypeVar("N", int, float)
@@ -141,16 +148,19 @@ def _reaction(key: str, value: object) -> object:
 
 
 def _names(key: str, value: object) -> bool | tuple[str, ...]:
+    if isinstance(value, str):
+        # A text of an ini file. Spaces may be a part of a name.
+        names = tuple(filter(None, (name.strip() for name in value.split(","))))
+        return _BOOLEANS.get(value.strip().lower(), names)
+
     if isinstance(value, (list, tuple, set, frozenset)):
         if all(isinstance(name, str) for name in value):
             return tuple(value)
 
-        raise config_error(key, value, "must be true, false or a list of databases")
+    elif isinstance(value, bool):
+        return value
 
-    if isinstance(value, str) and value.lower() not in _BOOLEANS:
-        return (value,)
-
-    return _boolean(key, value)
+    raise config_error(key, value, "must be true, false or a list of databases")
 
 
 _CHECKS: t.Final[dict[str, t.Callable[[str, t.Any], t.Any]]] = {
