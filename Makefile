@@ -16,13 +16,13 @@ PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
 	--root-user-action=ignore
 
-# More arguments for pytest, such as: make test ARGS="-k stamp -x"
+# More arguments, such as: make test ARGS="-k stamp -x", make chaos ARGS="--rounds 20"
 ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format types docs ci clean
+.PHONY: help demo test chaos lint format types docs ci clean
 
 help:  ## Show these lines
 	@echo "Usage: make TARGET"
@@ -34,6 +34,9 @@ demo: $(VENV)/.ready-tests  ## Walk an example application through its migration
 
 test: $(VENV)/.ready-tests  ## Run the tests on SQLite, and on servers that answer
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+chaos: $(VENV)/.ready-tests  ## Injure upgrades at random; ARGS="--help" tells the options
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 lint: $(VENV)/.ready-lint  ## Check style, formatting and the order of imports
 	@$(BIN)/ruff check
