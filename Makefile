@@ -61,7 +61,7 @@ ci:  ## Run everything that has to pass before a change is merged
 	@.ci/run
 
 clean:  ## Remove .venv, caches and builds
-	@rm -rf $(VENV) dist docs/_build .hypothesis .import_linter_cache .mypy_cache \
+	@rm -rf $(VENV) .benchmarks dist docs/_build .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache
 	@find src tests examples docs -name __pycache__ -prune -exec rm -rf {} +
 
