@@ -61,9 +61,9 @@ ci:  ## Run everything that has to pass before a change is merged
 	@.ci/run
 
 clean:  ## Remove .venv, caches and builds
-	@rm -rf $(VENV) .benchmarks dist docs/_build .hypothesis .import_linter_cache .mypy_cache \
-		.pytest_cache .ruff_cache
-	@find src tests examples docs -name __pycache__ -prune -exec rm -rf {} +
+	@rm -rf $(VENV) .benchmarks dist docs/_build .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
+	@find src tests benchmarks examples docs -name __pycache__ -prune -exec rm -rf {} +
 
 # One stamp a dependency group: `make test` does not wait for the tools of the others.
 $(VENV)/.ready-%: pyproject.toml constraints/test.txt | $(VENV)/.pip

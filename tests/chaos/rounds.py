@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 from collections import Counter
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from .plan import make_plan
 from .plan import Plan
 from .processes import fork
 from .processes import HANG
+from .processes import LIMIT
 from .processes import Process
 from .processes import upgrade
 from .project import Project
@@ -67,6 +69,11 @@ class Round:
         self.project.prepare(self.random)
         self.project.write(self.random)
 
+    def note_hanging(self) -> None:
+        """Note the processes that had to be killed."""
+        if count := [process.result for process in self.processes].count(HANG):
+            self.found.add("not converged", f"{count} processes hung")
+
     def clean(self) -> None:
         """Leave no process and no database."""
         for process in self.processes:
@@ -101,14 +108,9 @@ class Round:
         return process
 
     def wait(self) -> list[int | str]:
-        """Wait for all, and note those that hang."""
-        results = [process.wait() for process in self.processes]
-        hanging = results.count(HANG)
-
-        if hanging:
-            self.found.add("not converged", f"{hanging} processes hung")
-
-        return results
+        """Wait for all; those that hang are killed."""
+        deadline = time.monotonic() + LIMIT
+        return [each.wait(deadline - time.monotonic()) for each in self.processes]
 
     def point(self, signal_name: str = "SIGKILL") -> str:
         """Some statement of an upgrade, and what is to happen there."""

@@ -26,6 +26,7 @@ def run(scenario: Scenario, round_: Round) -> None:
     round_.scenario = scenario.__name__.replace("_", " ")
     scenario(round_)
     round_.wait()
+    round_.note_hanging()
 
 
 def kill_at_a_statement(round_: Round) -> None:
