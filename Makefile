@@ -16,13 +16,13 @@ PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
 	--root-user-action=ignore
 
-# More arguments for pytest, such as: make test ARGS="-k stamp -x"
+# More arguments, such as: make test ARGS="-k stamp -x", make chaos ARGS="--rounds 20"
 ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format types docs ci clean
+.PHONY: help demo test chaos lint format types docs ci clean
 
 help:  ## Show these lines
 	@echo "Usage: make TARGET"
@@ -34,6 +34,9 @@ demo: $(VENV)/.ready-tests  ## Walk an example application through its migration
 
 test: $(VENV)/.ready-tests  ## Run the tests on SQLite, and on servers that answer
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+chaos: $(VENV)/.ready-tests  ## Injure upgrades at random; ARGS="--help" tells the options
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 lint: $(VENV)/.ready-lint  ## Check style, formatting and the order of imports
 	@$(BIN)/ruff check
@@ -58,9 +61,9 @@ ci:  ## Run everything that has to pass before a change is merged
 	@.ci/run
 
 clean:  ## Remove .venv, caches and builds
-	@rm -rf $(VENV) dist docs/_build .hypothesis .import_linter_cache .mypy_cache \
-		.pytest_cache .ruff_cache
-	@find src tests examples docs -name __pycache__ -prune -exec rm -rf {} +
+	@rm -rf $(VENV) .benchmarks dist docs/_build .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
+	@find src tests benchmarks examples docs -name __pycache__ -prune -exec rm -rf {} +
 
 # One stamp a dependency group: `make test` does not wait for the tools of the others.
 $(VENV)/.ready-%: pyproject.toml constraints/test.txt | $(VENV)/.pip
