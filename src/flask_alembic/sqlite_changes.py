@@ -73,12 +73,12 @@ class Changes:
 
         for clause, column in self._half_dropped:
             if clause in self.table.clauses(clause.kind):
-                called = f"'{clause.name}' " if clause.name else ""
                 raise FlaskAlembicError(
-                    f"The constraint {called}of '{self.name}' uses the column"
-                    f" '{column}', which is dropped, and others: {clause.text}",
-                    hint="Drop it in the same batch, by batch_op.drop_constraint(), or"
-                    " describe the table by copy_from if it has no name.",
+                    f"The column '{column}' of '{self.name}' is dropped, but used in:"
+                    f" {clause.text}",
+                    hint="In the same batch, drop that before: the constraint by"
+                    " batch_op.drop_constraint(), or the column that is computed. If"
+                    " the constraint has no name, describe the table by copy_from.",
                 )
 
     def alter_column(

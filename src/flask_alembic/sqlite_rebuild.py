@@ -86,7 +86,7 @@ def replace_table(
     values = ", ".join(value for _, value in pairs)
     found.run(table.create(target))
 
-    if pairs:
+    if pairs and found.rows:
         found.run(f"INSERT INTO {target} ({names}) SELECT {values} FROM {source}")
 
     found.run(f"DROP TABLE {source}")

@@ -14,7 +14,7 @@ from itertools import pairwise
 from .clauses import Clause
 from .clauses import columns_of
 from .clauses import ColumnText
-from .clauses import FOREIGN_KEY
+from .clauses import GENERATED
 from .clauses import parts
 from .clauses import PRIMARY_KEY
 from .tokens import folded
@@ -145,19 +145,20 @@ class TableText:
         """Take a column out, and the constraints that can't be without it.
 
         :param name: Its name.
-        :return: ``CHECK`` constraints that use other columns too. They are still there.
+        :return: What uses it all the same: ``CHECK`` constraints of several columns,
+            and columns that are computed. They are still there.
         """
         before = self.names
         self.columns = [column for column in self.columns if column.name != name]
         left = []
 
-        for clause in self.clauses("CHECK", "UNIQUE", PRIMARY_KEY, FOREIGN_KEY):
+        for clause in self.clauses():
             used = mentioned(clause.group, before)
 
             if name not in used:
                 continue
 
-            if clause.kind == "CHECK" and used != {name}:
+            if clause.kind == GENERATED or (clause.kind == "CHECK" and used != {name}):
                 left.append(clause)
             elif clause.kind == PRIMARY_KEY and used != {name}:
                 self.replace(clause, _without_column(clause, name))
