@@ -146,7 +146,8 @@ class Schema:
             " ON DELETE CASCADE ON UPDATE SET NULL",
             " DEFERRABLE INITIALLY DEFERRED",
         )
-        return f"{called}FOREIGN KEY ({listed}) REFERENCES parent(id){actions[part.variant]}"
+        action = actions[part.variant]
+        return f"{called}FOREIGN KEY ({listed}) REFERENCES parent(id){action}"
 
     def write_index(self, part: Part) -> str:
         """An index."""
@@ -177,6 +178,12 @@ class Schema:
             f" DELETE FROM {table} WHERE {column} = OLD.{column}; END",
         }[part.variant]
 
+    def write_view(self, part: Part) -> str:
+        """A view."""
+        name, table = q(str(part.name)), q(self.table)
+        names = [f"{table}.{q(self.names[key])}" for key in part.keys]
+        return f"CREATE VIEW {name} AS SELECT {', '.join(names)} FROM {table}"
+
     def write(self) -> list[str]:
         """What makes the schema."""
         items = [self.write_column(column) for column in self.columns]
@@ -206,12 +213,7 @@ class Schema:
 
     def write_hanging(self) -> list[str]:
         """What is made when the rows are there."""
-        views = [
-            f"CREATE VIEW {q(str(part.name))} AS SELECT"
-            f" {', '.join(q(self.table) + '.' + q(self.names[key]) for key in part.keys)}"
-            f" FROM {q(self.table)}"
-            for part in self.of_kind("view")
-        ]
+        views = [self.write_view(part) for part in self.of_kind("view")]
         triggers = self.of_kind("trigger")
         return [
             *(self.write_index(part) for part in self.of_kind("index")),
@@ -335,8 +337,13 @@ def schemas(draw: st.DrawFn) -> Schema:
         name = draw(st.sampled_from([None, "fk"]))
         parts.append(Part("foreign", name, (key_,), draw(st.integers(0, 2))))
 
+    empty = draw(st.sets(st.sampled_from(stored))) if draw(st.booleans()) else set()
+    empty -= {column.key for column in made if column.not_null or column.key < 2}
     rows = tuple(
-        tuple(value(row, column) if column.doubles is None else None for column in made)
+        tuple(
+            None if c.key in empty or c.doubles is not None else value(row, c)
+            for c in made
+        )
         for row in range(draw(st.integers(0, 4)))
     )
     child = key in {"rowid", "auto"}

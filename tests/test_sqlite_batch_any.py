@@ -108,7 +108,7 @@ def alter_default(draw: st.DrawFn, schema: Schema) -> Change:
 def rename_column(draw: st.DrawFn, schema: Schema) -> Change:
     column = draw(st.sampled_from(schema.columns))
     name = draw(new_names(schema))
-    after = schema.column(column.key, name=name)
+    after: Schema | None = schema.column(column.key, name=name)
     always = draw(st.booleans())
 
     def change(op: BatchOperations) -> None:
@@ -116,6 +116,10 @@ def rename_column(draw: st.DrawFn, schema: Schema) -> Change:
 
         if always:
             op.alter_column(schema.columns[-1].name, comment="c")
+
+    # The trigger is on a view of "*", whose columns SQLite does not follow.
+    if any(p.variant == 3 and column.key in p.keys for p in schema.of_kind("trigger")):
+        after = None
 
     return change, after
 
@@ -283,6 +287,11 @@ def words(sql: str) -> list[str]:
     return [folded(unquoted(token.text)) for token in tokens(sql)]
 
 
+def reason(result: str) -> str:
+    """Why a change failed, as if it was about the table itself."""
+    return result.removeprefix("failed: ").replace("_alembic_tmp_", "")
+
+
 def use(connection: sqlite3.Connection, table: str) -> list[t.Any]:
     """Use a table: what is refused, and what all that hangs on it does."""
     columns = connection.execute(f"PRAGMA table_xinfo({q(table)})").fetchall()
@@ -343,9 +352,7 @@ def test_any_change(drawn: tuple[str, Schema, Change]) -> None:
         return
 
     if found[0] != "done":
-        with pytest.raises(
-            sqlite3.Error, match=re.escape(found[0].removeprefix("failed: "))
-        ):
+        with pytest.raises(sqlite3.Error, match=re.escape(reason(found[0]))):
             expect(after)
         return
 

@@ -30,6 +30,8 @@ if t.TYPE_CHECKING:
 
     from .sqlite_ddl.tables import TableText
 
+_AROUND: t.Final = "In the revision, drop it before the batch and create it after."
+
 
 @contextmanager
 def all_or_nothing(connection: sa.Connection) -> t.Iterator[None]:
@@ -98,6 +100,7 @@ def rename_columns(found: Found, renames: t.Mapping[str, str]) -> None:
 
     :param found: The table.
     :param renames: Old names to new ones.
+    :raises FlaskAlembicError: If a view or a trigger would not work then.
     """
     pairs = list(renames.items())
 
@@ -112,7 +115,19 @@ def rename_columns(found: Found, renames: t.Mapping[str, str]) -> None:
     target = qualified(found.schema, found.name)
 
     for old, new in pairs:
-        found.run(f"ALTER TABLE {target} RENAME COLUMN {quoted(old)} TO {quoted(new)}")
+        change = f"RENAME COLUMN {quoted(old)} TO {quoted(new)}"
+
+        try:
+            found.run(f"ALTER TABLE {target} {change}")
+        except DBAPIError as error:
+            if str(error.orig).startswith("error in"):
+                raise FlaskAlembicError(
+                    f"The column '{old}' of '{found.name}' can't be renamed:"
+                    f" {error.orig}",
+                    hint=_AROUND,
+                ) from error
+
+            raise
 
 
 def rowid(before: TableText, after: TableText) -> list[tuple[str, str]]:
@@ -177,7 +192,7 @@ def check_others(found: Found) -> None:
         what = f"view '{name}'" if is_view else f"table '{name}', or a trigger of it,"
         raise FlaskAlembicError(
             f"The {what} does not work with the new table '{found.name}': {error}",
-            hint="In the revision, drop it before the batch and create it after.",
+            hint=_AROUND,
         )
 
 

@@ -128,6 +128,17 @@ def columns_of(clause: Clause) -> list[str]:
     return columns_in(clause.group)
 
 
+def with_group(clause: Clause, group: str) -> Clause:
+    """Put something else into the parentheses.
+
+    :param clause: A constraint of a table.
+    :param group: What stands in them.
+    :return: The constraint.
+    """
+    before, _, after = clause.text.rpartition(f"({clause.group})")
+    return replace(clause, text=f"{before}({group}){after}", group=group)
+
+
 def columns_in(text: str) -> list[str]:
     """The columns in a list.
 

@@ -17,6 +17,7 @@ from .clauses import ColumnText
 from .clauses import GENERATED
 from .clauses import parts
 from .clauses import PRIMARY_KEY
+from .clauses import with_group
 from .tokens import folded
 from .tokens import grouped_tokens
 from .tokens import mentioned
@@ -114,8 +115,12 @@ class TableText:
             return
 
         for clause in self.clauses(PRIMARY_KEY):
-            before, group, after = clause.text.rpartition(f"({clause.group})")
-            text = f"{before}{group[:-1]} AUTOINCREMENT{group[-1:]}{after}"
+            word = " AUTOINCREMENT"
+            text = clause.text + word
+
+            if clause.group:
+                text = with_group(clause, clause.group + word).text
+
             self.replace(clause, replace(clause, text=text))
 
     def add_option(self, option: str) -> None:
@@ -187,6 +192,4 @@ def _replaced(
 
 def _without_column(clause: Clause, name: str) -> Clause:
     left = [p for p in parts(clause.group) if name not in mentioned(p, [name])]
-    group = ", ".join(left)
-    before, _, after = clause.text.rpartition(f"({clause.group})")
-    return replace(clause, text=f"{before}({group}){after}", group=group)
+    return with_group(clause, ", ".join(left))
