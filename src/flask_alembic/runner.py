@@ -29,6 +29,7 @@ from .kept import StatementLog
 from .reports import AppliedStep
 from .reports import MigrationReport
 from .rounds import in_step
+from .sqlite_restored import revision_wins
 from .steps import call_step
 from .steps import step_comment
 from .steps import step_direction
@@ -185,7 +186,7 @@ class _Run:
         if not maintainer.heads:
             alembic_internals.ensure_version_table(context)
 
-        with self.logging_statements(context):
+        with self.logging_statements(context), revision_wins(context):
             with alembic_internals.proxies(make_operations(context)):
                 call_step(
                     step,

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import logging
 import typing as t
+import warnings
 
 import sqlalchemy as sa
 
 from .sqlite_changes import Changes
+from .sqlite_ddl.clauses import GENERATED
 from .sqlite_ddl.reading import read_table
 from .sqlite_ddl.tokens import expressions_of_index
 from .sqlite_ddl.tokens import folded
@@ -31,6 +33,7 @@ from .sqlite_rebuild import rowid
 from .sqlite_rendering import add_arguments
 from .sqlite_rendering import add_options
 from .sqlite_rendering import give_names
+from .sqlite_restored import note_restored
 
 if t.TYPE_CHECKING:
     from .alembic_batch import Batch
@@ -127,18 +130,23 @@ class _Work:
         return [(name, args, left)] if any(changes) else []
 
     def make_anew(self) -> None:
-        text = None if self.is_described() else self.read()
+        text = self.read()
+        is_by_text = text is not None and not self.is_described()
+        new_names: set[str] = set()
 
-        if text is None:
+        if text is None or self.batch.options["copy_from"] is not None:
             self.batch.by_alembic()
-            new_names = set()
+        elif self.is_described():
+            self.by_alembic(text)
         else:
             self.by_text(text)
             new_names = {str(index.name) for index, _ in self.new_indexes}
 
-        restore(self.found, self.indexes_to_keep(new_names))
+        kept = self.indexes_to_keep(new_names)
+        restore(self.found, kept)
+        note_restored(self.found, kept)
 
-        for index, kwargs in self.new_indexes if text is not None else ():
+        for index, kwargs in self.new_indexes if is_by_text else ():
             self.batch.impl.create_index(index, **kwargs)
 
     def by_text(self, text: TableText) -> None:
@@ -156,6 +164,29 @@ class _Work:
         text.order(options["partial_reordering"] or ())
         copied = [*rowid(before, text), *changes.copied.items()]
         replace_table(found, text, copied)
+
+    def by_alembic(self, text: TableText) -> None:
+        """Let Alembic make the table, then anew with what it has lost."""
+        found = self.found
+        changes = Changes(found.name, text, self.batch.impl.dialect, self.renames)
+        changes.apply(
+            (name, args, {**kwargs, "if_exists": True})
+            for name, args, kwargs in self.batch.steps
+            if name in {"drop_column", "drop_constraint"}
+        )
+
+        with warnings.catch_warnings():
+            # Of CHECK constraints and indexes that Alembic loses, and that are kept.
+            warnings.filterwarnings("ignore", "Unnamed CHECK|Skipped unsupported refl")
+            self.batch.by_alembic()
+
+        new = read_table(found.made())
+        before = new.create("")
+
+        if new.take_over(text).create("") != before:
+            stored = [column for column in new.columns if not column.has(GENERATED)]
+            copied = [(column.name, quoted(column.name)) for column in stored]
+            replace_table(found, new, [*rowid(text, new), *copied])
 
     def is_described(self) -> bool:
         """Whether the revision says what the table is like."""

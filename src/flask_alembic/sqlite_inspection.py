@@ -88,6 +88,15 @@ class Found:
         """
         return run(self.connection, statement, *values)
 
+    def made(self) -> str:
+        """What made the table that is there now.
+
+        :return: Its ``CREATE TABLE``.
+        """
+        asked = f"SELECT sql FROM {master(self.schema)} WHERE type = 'table'"
+        rows = self.run(f"{asked} AND name = ? COLLATE NOCASE", self.name)
+        return str(rows[0][0])
+
 
 def find(connection: sa.Connection, schema: str | None, table: str) -> Found | None:
     """Look at a table.

@@ -209,12 +209,7 @@ def _check_rows(found: Found) -> None:
 
 
 def _restore_sequence(found: Found) -> None:
-    sql = found.run(
-        f"SELECT sql FROM {master(found.schema)} WHERE type = 'table' AND name = ?",
-        found.name,
-    )[0][0]
-
-    if found.sequence is not None and _has_sequence(sql):
+    if found.sequence is not None and _has_sequence(found.made()):
         target = qualified(found.schema, "sqlite_sequence")
         found.run(f"DELETE FROM {target} WHERE name = ?", found.name)
         found.run(

@@ -15,6 +15,7 @@ from .clauses import Clause
 from .clauses import columns_of
 from .clauses import ColumnText
 from .clauses import GENERATED
+from .clauses import is_same
 from .clauses import parts
 from .clauses import PRIMARY_KEY
 from .clauses import with_group
@@ -130,6 +131,36 @@ class TableText:
         """
         if not self.has_option(option):
             self.options.append(option)
+
+    def take_over(self, other: TableText) -> TableText:
+        """Add what another one has that reflection does not see.
+
+        :param other: The other one.
+        :return: This one.
+        """
+        for clause in other.clauses("CHECK"):
+            if not any(is_same(clause, own) for own in self.clauses("CHECK")):
+                self.add(clause)
+
+        collations = {
+            column.name: [c for c in column.clauses if c.kind == "COLLATE"]
+            for column in other.columns
+            if not column.has(GENERATED)
+        }
+        self.columns = [
+            column
+            if column.has("COLLATE")
+            else column.changed(to=collations.get(column.name, []))
+            for column in self.columns
+        ]
+
+        if other.is_autoincrement:
+            self.add_autoincrement()
+
+        for option in other.options:
+            self.add_option(" ".join(option.upper().split()))
+
+        return self
 
     def order(self, groups: t.Iterable[t.Sequence[str]]) -> None:
         """Order the columns.

@@ -195,3 +195,26 @@ def expressions_of_index(statement: str) -> str:
     found = grouped_tokens(statement)
     at = next(i for i, token in enumerate(found) if token.is_word("ON"))
     return statement[found[at + 2].start :]
+
+
+def created(statement: str) -> tuple[str, str | None, str] | None:
+    """What a statement makes, if that is an index or a trigger that must not be there.
+
+    :param statement: Any statement.
+    :return: ``INDEX`` or ``TRIGGER``, the database, and the name to compare by.
+    """
+    found = tokens(statement)[:6]
+    at = 2 if found[1:2] and found[1].is_word("UNIQUE") else 1
+
+    if len(found) < at + 3 or not found[at].is_word("INDEX", "TRIGGER"):
+        return None
+
+    kind, *name = found[at:]
+
+    if name[0].is_word("IF"):
+        return None
+
+    parts = [folded(unquoted(token.text)) for token in name]
+    has_schema = parts[1] == "." and len(parts) > 2
+    schema, last = (parts[0], parts[2]) if has_schema else (None, parts[0])
+    return kind.text.upper(), schema, last
