@@ -6,9 +6,11 @@ import logging
 import sqlite3
 import typing as t
 from collections import Counter
+from inspect import signature
 
 import pytest
 import sqlalchemy as sa
+from alembic.operations import BatchOperations
 
 from apps import Apps
 from apps import write_revision
@@ -409,6 +411,13 @@ def test_drop_by_name(apps: Apps, sqlite_url: str) -> None:
     assert "No such constraint: 'ck'" in db.fail(
         'batch.drop_constraint("ck", type_="check")'
     )
+    assert "No such index: 'x'" in db.fail('batch.drop_index("x")')
+    db.batch(
+        'batch.drop_constraint("ck", type_="check", if_exists=True)'
+        if "if_exists" in signature(BatchOperations.drop_constraint).parameters
+        else "pass",
+        'batch.drop_index("x", if_exists=True)',
+    )
 
 
 def test_naming_convention(db: Sqlite) -> None:
@@ -710,21 +719,27 @@ def test_no_table(db: Sqlite) -> None:
     assert "NoSuchTableError" in db.fail(NOT_NULL)
 
 
-@pytest.mark.parametrize("column", ["todo", "todo2"])
-def test_transaction_of_the_caller(db: Sqlite, column: str) -> None:
+@pytest.mark.parametrize("child", ["child", "todo", "nobody"])
+def test_transaction_of_the_caller(apps: Apps, sqlite_url: str, child: str) -> None:
     """Where foreign keys are checked and that can't be put off, rows of other tables
     are not deleted: the batch is refused. Without such rows it is not.
     """
+    refers = "REFERENCES todo (id) ON DELETE CASCADE"
+    db = Sqlite(apps, sqlite_url)
     db.run(
-        "CREATE TABLE child (todo REFERENCES todo (id) ON DELETE CASCADE, todo2 INT)",
-        f"INSERT INTO child ({column}) VALUES (1)",
+        f"CREATE TABLE todo (id INTEGER PRIMARY KEY, n INT {refers})",
+        "INSERT INTO todo (id) VALUES (1)",
+        f"CREATE TABLE child (n {refers})",
+        "CREATE TABLE nobody (n)",
+        f"INSERT INTO {child} (n) VALUES (1)",
     )
     engine = sa.create_engine(f"sqlite:///{db.path}", poolclass=sa.NullPool)
 
     write_revision(
         db.app,
         "r1",
-        upgrade=f"with op.batch_alter_table('todo') as batch:\n    {NOT_NULL}",
+        upgrade="with op.batch_alter_table('todo') as batch:\n"
+        "    batch.alter_column('n', server_default='1')",
     )
 
     with engine.connect() as connection, db.app.app_context():
@@ -732,20 +747,21 @@ def test_transaction_of_the_caller(db: Sqlite, column: str) -> None:
         connection.exec_driver_sql("BEGIN")
 
         with db.alembic.use_connection(connection):
-            if column == "todo":
+            if child != "nobody":
                 with pytest.raises(MigrationFailed) as info:
                     db.alembic.upgrade()
 
-                assert "Rows of the table 'child' refer to 'todo'" in str(info.value)
+                assert f"Rows of the table '{child}' refer to 'todo'" in str(info.value)
                 assert "PRAGMA foreign_keys=OFF" in str(info.value.hint)
             else:
                 db.alembic.upgrade()
 
-        asked = "SELECT count(*) FROM child"
+        asked = f"SELECT count(n) FROM {child}"
         assert connection.exec_driver_sql(asked).scalar() == 1
         connection.commit()
 
-    assert ("NOT" in db.made("todo")) is (column == "todo2")
+    assert ("DEFAULT" in db.made("todo")) is (child == "nobody")
+    assert db.made("child") == words(f"CREATE TABLE child (n {refers})")
 
 
 def test_outside_of_revisions(db: Sqlite) -> None:

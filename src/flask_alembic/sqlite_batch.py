@@ -157,7 +157,7 @@ class _Work:
         if options["naming_convention"]:
             give_names(text, found.name, options["naming_convention"])
 
-        changes = Changes(found.name, text, dialect, self.renames)
+        changes = Changes(found.name, text, dialect, self.renames, found.indexes)
         changes.apply(self.batch.steps)
         add_arguments(text, found.name, options["table_args"], dialect)
         add_options(text, options["table_kwargs"])

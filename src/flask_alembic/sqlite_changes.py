@@ -42,6 +42,7 @@ class Changes:
     :param table: What makes it, which is changed.
     :param dialect: What writes SQL.
     :param renames: Columns that are renamed afterwards: old names to new ones.
+    :param indexes: The names of its indexes.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Changes:
         table: TableText,
         dialect: sa.Dialect,
         renames: t.Mapping[str, str],
+        indexes: t.Iterable[str] = (),
     ) -> None:
         self.name: str = name
         self.table: TableText = table
@@ -59,6 +61,7 @@ class Changes:
             if not column.has(GENERATED)
         }
         self._dialect = dialect
+        self._indexes = {folded(name) for name in indexes}
         self._old_names = {new: old for old, new in renames.items()}
         self._half_dropped: list[tuple[Clause, str]] = []
 
@@ -204,8 +207,12 @@ class Changes:
         """Index names as they are before columns are renamed."""
         self._to_old_names(index.table)
 
-    def drop_index(self, index: sa.Index, **_: t.Any) -> None:
-        """Do nothing: it goes with the old table."""
+    def drop_index(
+        self, index: sa.Index, *, if_exists: bool | None = None, **_: t.Any
+    ) -> None:
+        """Only look for it: it goes with the old table."""
+        if folded(str(index.name)) not in self._indexes and not if_exists:
+            raise ValueError(f"No such index: '{index.name}'")
 
     def create_table_comment(self, table: sa.Table) -> None:
         """Do nothing: SQLite has no comments."""

@@ -123,7 +123,9 @@ def refuse_use(found: Found, column: str) -> None:
 
 
 def _references(found: Found) -> t.Iterator[tuple[str, list[str]]]:
-    """The foreign keys of other tables."""
+    """The foreign keys of other tables, and its own: the new table has them too, while
+    the old one goes.
+    """
     asked = f"SELECT name FROM {master(found.schema)} WHERE type = 'table'"
     pragma = f"{prefix(found.schema)}foreign_key_list"
 
@@ -134,5 +136,4 @@ def _references(found: Found) -> t.Iterator[tuple[str, list[str]]]:
             if folded(row[2]) == folded(found.name):
                 keys.setdefault(row[0], []).append(row[3])
 
-        if folded(child) != folded(found.name):
-            yield from ((child, columns) for columns in keys.values())
+        yield from ((child, columns) for columns in keys.values())

@@ -62,13 +62,19 @@ def renaming_tables(connection: sa.Connection, *, alone: bool) -> t.Iterator[Non
     :param alone: Whether what refers to it is left alone. Otherwise it follows, and
         SQLite refuses if something is broken.
     """
-    before = run(connection, "PRAGMA legacy_alter_table")[0][0]
+    before = run(connection, "PRAGMA legacy_alter_table")
+
+    # SQLite before 3.26 has no such choice.
+    if not before:
+        yield
+        return
+
     run(connection, f"PRAGMA legacy_alter_table={int(alone)}")
 
     try:
         yield
     finally:
-        run(connection, f"PRAGMA legacy_alter_table={before}")
+        run(connection, f"PRAGMA legacy_alter_table={before[0][0]}")
 
 
 def replace_table(
