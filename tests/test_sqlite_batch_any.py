@@ -124,6 +124,28 @@ def rename_column(draw: st.DrawFn, schema: Schema) -> Change:
     return change, after
 
 
+def replace_column(draw: st.DrawFn, schema: Schema) -> Change:
+    """The last column takes the name of another one, which goes."""
+    if len(schema.columns) < 3:
+        return nothing(draw, schema)
+
+    (drop, after), name = drop_column(draw, schema), schema.columns[-1].name
+    last = schema.columns[-1]
+
+    if after is None or last not in after.columns:
+        return drop, after
+
+    (gone,) = set(schema.columns) - set(after.columns)
+    follow = schema.of_kind("trigger")
+    is_refused = any(p.variant == 3 and last.key in p.keys for p in follow)
+
+    def change(op: BatchOperations) -> None:
+        drop(op)
+        op.alter_column(name, new_column_name=gone.name)
+
+    return change, None if is_refused else after.column(last.key, name=gone.name)
+
+
 def add_part(draw: st.DrawFn, schema: Schema) -> Change:
     column = draw(st.sampled_from([c for c in schema.columns if c.doubles is None]))
     kind = draw(st.sampled_from(["unique", "check", "index"]))
@@ -170,7 +192,7 @@ def nothing(draw: st.DrawFn, schema: Schema) -> Change:
 
 CHANGES: t.Final = (
     *(add_column, drop_column, alter_type, alter_nullable, alter_default),
-    *(rename_column, add_part, drop_part, nothing),
+    *(rename_column, replace_column, add_part, drop_part, nothing),
 )
 
 
