@@ -1,7 +1,7 @@
 """What Alembic does not promise to keep, and the extension relies on.
 
 When one of these tests fails with a new version of Alembic, the module that it is about
-has to follow: ``alembic_internals.py`` or ``scripts.py``.
+has to follow: ``alembic_internals.py``, ``alembic_batch.py`` or ``scripts.py``.
 """
 
 from __future__ import annotations
@@ -17,20 +17,24 @@ import pytest
 import sqlalchemy as sa
 from alembic.ddl.impl import DefaultImpl
 from alembic.operations import Operations
+from alembic.operations.batch import ApplyBatchImpl
+from alembic.operations.batch import BatchOperationsImpl
 from alembic.runtime.migration import HeadMaintainer
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.migration import StampStep
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
+from alembic.util import sqla_compat
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 import flask_alembic
 from apps import Apps
 from apps import write_revision
+from flask_alembic import alembic_batch
 from flask_alembic import alembic_internals
 
-ROOMS: t.Final = ("alembic_internals.py", "scripts.py")
+ROOMS: t.Final = ("alembic_batch.py", "alembic_internals.py", "scripts.py")
 
 ON_INSTANCES: t.Final = {
     "_in_external_transaction": MigrationContext,
@@ -42,6 +46,7 @@ ON_INSTANCES: t.Final = {
 
 ON_CLASSES: t.Final = {
     "_backslash_escapes": PGDialect,
+    "_calc_temp_name": ApplyBatchImpl,
     "_downgrade_revs": ScriptDirectory,
     "_ensure_version_table": MigrationContext,
     "_exec": DefaultImpl,
@@ -52,12 +57,13 @@ ON_CLASSES: t.Final = {
     "_load_revisions": ScriptDirectory,
     "_remove_proxy": Operations,
     "_rev_path": ScriptDirectory,
+    "_should_recreate": BatchOperationsImpl,
     "_stamp_revs": ScriptDirectory,
     "_upgrade_revs": ScriptDirectory,
     "_version_locations": ScriptDirectory,
 }
 
-IN_MODULES: t.Final = {"_invoke": write_hooks}
+IN_MODULES: t.Final = {"_invoke": write_hooks, "_is_type_bound": sqla_compat}
 
 
 @pytest.fixture
@@ -387,3 +393,32 @@ def test_hooks_are_listed_by_name(apps: Apps, sqlite_url: str) -> None:
         assert alembic_.config.get_hooks_list() == [
             {"type": "exec", "cwd": "/", "_hook_name": "a"}
         ]
+
+
+def test_batch(context: MigrationContext) -> None:
+    """What a batch gathers can be done in another way, if it takes a new table."""
+    operations = Operations(context)
+    operations.create_table("todo", sa.Column("id", sa.Integer()))
+    batches: list[alembic_batch.Batch] = []
+
+    with operations.batch_alter_table("todo") as batch_op:
+        alembic_batch.batch_by(batch_op, batches.append)
+        batch_op.alter_column("id", nullable=False)
+
+    (batch,) = batches
+    ((name, args, kwargs),) = batch.steps
+    assert (name, args, kwargs["nullable"]) == ("alter_column", ("todo", "id"), False)
+    assert batch.impl is context.impl
+    assert {*batch.options} >= {
+        *("table_name", "schema", "recreate", "copy_from", "table_args"),
+        *("table_kwargs", "reflect_args", "reflect_kwargs", "naming_convention"),
+        "partial_reordering",
+    }
+    assert len(batch.options["reflect_kwargs"]["listeners"]) == 1
+
+    with operations.batch_alter_table("todo") as batch_op:
+        alembic_batch.batch_by(batch_op, batches.append)
+        batch_op.add_column(sa.Column("text", sa.Text()))
+
+    assert len(batches) == 1
+    assert alembic_batch.temporary_name("todo") == "_alembic_tmp_todo"

@@ -1,16 +1,23 @@
-"""Alembic's operations, whose ``run_async()`` needs no event loop of the caller's."""
+"""Alembic's operations, whose ``run_async()`` needs no event loop of the caller's, and
+whose batch mode loses nothing on SQLite.
+"""
 
 from __future__ import annotations
 
 import typing as t
+from contextlib import contextmanager
 from functools import partial
 
 from alembic.operations import Operations
 
+from .alembic_batch import batch_by
 from .async_driver import CarriedConnection
+from .sqlite_batch import make_anew
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
+    from alembic.operations import AbstractOperations
+    from alembic.operations import BatchOperations
     from alembic.runtime.migration import MigrationContext
 
 _T = t.TypeVar("_T")
@@ -28,12 +35,32 @@ def make_operations(context: MigrationContext) -> Operations:
     if connection is None or context.as_sql:
         return operations
 
+    # In a subclass Alembic would not find them: "op" is made of one class.
+    batch = partial(_batch_alter_table, operations)
+    operations.batch_alter_table = batch  # type: ignore[method-assign]
+    _carry(operations, connection)
+    return operations
+
+
+@contextmanager
+def _batch_alter_table(
+    operations: Operations, *args: t.Any, **kwargs: t.Any
+) -> t.Iterator[BatchOperations]:
+    context = operations.migration_context
+
+    with Operations.batch_alter_table(operations, *args, **kwargs) as batch_op:
+        _carry(batch_op, t.cast("sa.Connection", context.connection))
+
+        if context.dialect.name == "sqlite":
+            batch_by(batch_op, make_anew)
+
+        yield batch_op
+
+
+def _carry(operations: AbstractOperations, connection: sa.Connection) -> None:
     if isinstance(_driver(connection), CarriedConnection):
-        # In a subclass Alembic would not find it: "op" is made of one class.
         run = partial(_run_async, connection)
         operations.run_async = run  # type: ignore[method-assign]
-
-    return operations
 
 
 def _driver(connection: sa.Connection) -> t.Any:

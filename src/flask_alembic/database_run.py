@@ -21,6 +21,7 @@ from .databases import identifier
 from .history import History
 from .kept import StatementLog
 from .reports import AppliedStep
+from .sqlite_restored import revision_wins
 from .steps import call_step
 from .steps import step_comment
 from .steps import step_direction
@@ -185,6 +186,7 @@ class DatabaseRun:
             if self.context.connection is not None and not self.context.as_sql:
                 stack.enter_context(self.log.listening(self.context.connection))
 
+            stack.enter_context(revision_wins(self.context))
             stack.enter_context(
                 alembic_internals.proxies(make_operations(self.context))
             )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import DBAPIError
 
 from .async_driver import driver_error
+from .errors import FlaskAlembicError
 from .offline_connection import how_to_write
 from .redaction import redact
 from .revision_files import display
@@ -201,6 +202,14 @@ def _data(failure: Failure) -> dict[str, t.Any]:
     }
 
 
+def _cure(error: BaseException) -> str | None:
+    """What our own errors tell, but for one of a revision that another one ran."""
+    if isinstance(error, FlaskAlembicError) and not isinstance(error, MigrationFailed):
+        return error.hint
+
+    return None
+
+
 def _hint(failure: Failure) -> str:
     place = _what_to_mend(failure)
     database = failure.database
@@ -230,6 +239,9 @@ def _hint(failure: Failure) -> str:
             f"Nothing of this revision was kept on '{database}', but {have} {verb} it."
             f" Mend {place} and run the same command again: it completes the others."
         )
+
+    if cure := _cure(failure.error):
+        return f"Nothing of this revision was kept. {cure}"
 
     again = "run the same command again" if place == _CAUSE else "run it again"
     return f"Nothing of this revision was kept. Mend {place} and {again}."

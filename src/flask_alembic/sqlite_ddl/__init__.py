@@ -1,0 +1,1 @@
+"""SQLite's ``CREATE`` statements as texts: read, changed, and written. Pure."""
