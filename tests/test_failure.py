@@ -570,11 +570,17 @@ def test_keyboard_interrupt(url: str, server: Server, apps: Apps) -> None:
 def test_keyboard_interrupt_on_the_command_line(
     sqlite_url: str, apps: Apps, db: Cli
 ) -> None:
-    """The command says that it was aborted, and fails."""
+    """The command says where things stand and that it was aborted, and fails."""
     app, _ = apps.plain(sqlite_url)
     write_revision(app, "r1", upgrade=f"{MAKE}\nraise KeyboardInterrupt")
     result = db(app, "upgrade")
-    assert result.output.strip() == "Aborted!"
+    assert result.output.split("\n") == [
+        "default is at base.",
+        "Revision r1 was interrupted on the database 'default'.",
+        "Nothing of this revision was kept. To go on, run the same command again.",
+        "Aborted!",
+        "",
+    ]
     assert result.exit_code == 1
     assert tables(sqlite_url) == set()
 

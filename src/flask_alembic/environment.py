@@ -15,8 +15,8 @@ from .async_operations import make_operations
 from .call_options import CallOptions
 from .connection_set import ConnectionSet
 from .context_options import all_options
+from .interruption import report_of
 from .reports import MigrationReport
-from .run_errors import MigrationFailed
 from .server_defaults import compare_by_meaning
 
 if t.TYPE_CHECKING:
@@ -213,8 +213,7 @@ class Environment:
             if not before:
                 self.connections.close_set_aside()
 
-            if isinstance(error, MigrationFailed):
-                failed = MigrationReport(error.applied, error.standing)
+            if failed := report_of(error):
                 self.report = self.report.followed_by(failed)
 
             raise

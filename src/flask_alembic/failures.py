@@ -45,6 +45,8 @@ class Failure:
     standing: t.Mapping[str, tuple[str, ...]]
     have_it: t.Sequence[str] = ()
     kept: t.Sequence[str] = ()
+    kept_of: str | None = None
+    is_whole_run: bool = False
 
     @property
     def context(self) -> MigrationContext:
@@ -198,6 +200,7 @@ def _data(failure: Failure) -> dict[str, t.Any]:
         "applied": failure.applied,
         "standing": failure.standing,
         "kept": failure.kept,
+        "kept_of": failure.kept_of,
     }
 
 
@@ -206,14 +209,9 @@ def _hint(failure: Failure) -> str:
     database = failure.database
 
     if failure.kept:
-        why = f"{_product(failure.context)} can't roll back DDL."
-
-        if failure.context.impl.transactional_ddl:
-            why = "What ran in autocommit_block(), and before it, can't be rolled back."
-
         return (
-            f"{why} Undo by hand what was kept, mend {place} and run the same command"
-            " again."
+            f"{why_kept(failure)} Undo by hand what was kept, mend {place} and run the"
+            " same command again."
         )
 
     if not failure.standing.get(database) and "already exists" in str(failure.error):
@@ -232,7 +230,20 @@ def _hint(failure: Failure) -> str:
         )
 
     again = "run the same command again" if place == _CAUSE else "run it again"
-    return f"Nothing of this revision was kept. Mend {place} and {again}."
+    what = "run" if failure.is_whole_run and not failure.applied else "revision"
+    return f"Nothing of this {what} was kept. Mend {place} and {again}."
+
+
+def why_kept(failure: Failure) -> str:
+    """Why statements of a revision were kept.
+
+    :param failure: What is known.
+    :return: A sentence.
+    """
+    if failure.context.impl.transactional_ddl:
+        return "What ran in autocommit_block(), and before it, can't be rolled back."
+
+    return f"{_product(failure.context)} can't roll back DDL."
 
 
 _CAUSE: t.Final = "the cause"

@@ -69,20 +69,27 @@ class LockLost(FlaskAlembicError):
 
 
 class ProtectedDatabaseError(FlaskAlembicError):
-    """A downgrade or a purge of a protected database has to be confirmed.
+    """A downgrade or a purge of a protected database has to be confirmed. Nothing was
+    done.
 
     :param message: The cause.
-    :param databases: The names of the databases.
+    :param undone: For each database the ids that would be undone, or taken out of its
+        version table, in this order.
     :param hint: The cure.
 
     .. versionadded:: 4.0
     """
 
     def __init__(
-        self, message: str, *, databases: t.Sequence[str], hint: str | None = None
+        self,
+        message: str,
+        *,
+        undone: t.Mapping[str, tuple[str, ...]],
+        hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
-        self.databases: tuple[str, ...] = tuple(databases)
+        self.databases: tuple[str, ...] = tuple(undone)
+        self.undone: dict[str, tuple[str, ...]] = dict(undone)
 
 
 class HalfDoneError(FlaskAlembicError):
@@ -150,6 +157,8 @@ class MigrationFailed(FlaskAlembicError):
     :param standing: For each database the ids that it stands at now.
     :param kept: The statements of this revision that took effect on the database and
         could not be rolled back, without their parameters.
+    :param kept_of: The id of the revision that these are of. It is another one only
+        where the whole run is one transaction.
     :param hint: The cure.
 
     .. versionadded:: 4.0
@@ -165,6 +174,7 @@ class MigrationFailed(FlaskAlembicError):
         applied: t.Sequence[AppliedStep] = (),
         standing: t.Mapping[str, tuple[str, ...]] | None = None,
         kept: t.Sequence[str] = (),
+        kept_of: str | None = None,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
@@ -174,6 +184,7 @@ class MigrationFailed(FlaskAlembicError):
         self.applied: tuple[AppliedStep, ...] = tuple(applied)
         self.standing: dict[str, tuple[str, ...]] = dict(standing or {})
         self.kept: tuple[str, ...] = tuple(kept)
+        self.kept_of: str = kept_of or revision
 
 
 class PartialCommitError(MigrationFailed):
