@@ -25,6 +25,8 @@ import typing as t
 from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
+from .url_texts import without_passwords
+
 if t.TYPE_CHECKING:
     from .adopt_reports import Verification
 
@@ -42,6 +44,8 @@ class FlaskAlembicError(CommandError):
     """What ``flask db`` exits with."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
+        # It may quote what the user took for a name, or what a revision raised.
+        message = without_passwords(message)
         # Not super(): an error may be one of SQLAlchemy's too, which takes more.
         Exception.__init__(self, message)
         self.message: str = message

@@ -25,6 +25,7 @@ from ..interruption import interruption_of
 from ..redaction import redact
 from ..render import text
 from ..run_errors import MigrationFailed
+from ..url_texts import without_passwords
 from .signals import EXIT_CODE
 from .signals import Terminated
 
@@ -89,7 +90,9 @@ def told(alembic: Alembic, *, full: bool) -> t.Iterator[None]:
             _tell_applied(error, alembic)
 
         message, hint, exit_code = _explain(error)
-        raise ToldError(_without_secrets(message, alembic), hint, exit_code) from error
+        message = _without_secrets(message, alembic)
+        hint = hint and _without_secrets(hint, alembic)
+        raise ToldError(message, hint, exit_code) from error
 
 
 def _interrupted(error: KeyboardInterrupt, alembic: Alembic) -> Exception:
@@ -235,7 +238,7 @@ def _without_secrets(message: str, alembic: Alembic) -> str:
         databases = alembic.databases.values()
     except Exception:
         # The config is what is wrong; no engine was made of it.
-        return message
+        return without_passwords(message)
 
     for database in databases:
         message = redact(message, database.engine)
