@@ -24,7 +24,7 @@ from apps import write_revision
 from conftest import Cli
 from conftest import tables
 from flask_alembic import Alembic
-from flask_alembic.interruption import interruption_of
+from flask_alembic.run_errors import interruption_of
 from servers import Databases
 from servers import Server
 

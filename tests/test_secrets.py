@@ -7,7 +7,7 @@ import typing as t
 from pathlib import Path
 
 import psycopg
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 import pytest
 import sqlalchemy as sa
 from flask import Flask

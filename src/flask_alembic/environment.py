@@ -15,8 +15,8 @@ from .async_operations import make_operations
 from .call_options import CallOptions
 from .connection_set import ConnectionSet
 from .context_options import all_options
-from .interruption import report_of
 from .reports import MigrationReport
+from .run_errors import report_of
 from .server_defaults import compare_by_meaning
 
 if t.TYPE_CHECKING:

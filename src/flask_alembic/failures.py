@@ -65,6 +65,21 @@ class Failure:
         return text
 
     @property
+    def why_kept(self) -> str:
+        """Why statements of the revision were kept, in a sentence."""
+        if self.context.impl.transactional_ddl:
+            return (
+                "What ran in autocommit_block(), and before it, can't be rolled back."
+            )
+
+        return f"{_product(self.context)} can't roll back DDL."
+
+    @property
+    def what_is_undone(self) -> str:
+        """What was rolled back."""
+        return "run" if self.is_whole_run and not self.applied else "revision"
+
+    @property
     def revision(self) -> str:
         """The id of the revision; for a stamp, where it leads."""
         return step_name(self.step)
@@ -210,7 +225,7 @@ def _hint(failure: Failure) -> str:
 
     if failure.kept:
         return (
-            f"{why_kept(failure)} Undo by hand what was kept, mend {place} and run the"
+            f"{failure.why_kept} Undo by hand what was kept, mend {place} and run the"
             " same command again."
         )
 
@@ -230,20 +245,8 @@ def _hint(failure: Failure) -> str:
         )
 
     again = "run the same command again" if place == _CAUSE else "run it again"
-    what = "run" if failure.is_whole_run and not failure.applied else "revision"
+    what = failure.what_is_undone
     return f"Nothing of this {what} was kept. Mend {place} and {again}."
-
-
-def why_kept(failure: Failure) -> str:
-    """Why statements of a revision were kept.
-
-    :param failure: What is known.
-    :return: A sentence.
-    """
-    if failure.context.impl.transactional_ddl:
-        return "What ran in autocommit_block(), and before it, can't be rolled back."
-
-    return f"{_product(failure.context)} can't roll back DDL."
 
 
 _CAUSE: t.Final = "the cause"

@@ -5,54 +5,16 @@ it is: what is known goes along with it.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
-from dataclasses import field
 
-from .failures import why_kept
-from .reports import MigrationReport
-from .run_errors import MigrationFailed
+from .run_errors import INTERRUPTION
+from .run_errors import Interruption
+from .run_errors import interruption_of
 
 if t.TYPE_CHECKING:
     from .failures import Failure
     from .reports import AppliedStep
 
-_KEY: t.Final = "flask_alembic_interruption"
 _AGAIN: t.Final = "run the same command again"
-
-
-@dataclass(frozen=True)
-class Interruption:
-    """What is known when the databases have been rolled back."""
-
-    message: str
-    hint: str
-    applied: t.Sequence[AppliedStep] = ()
-    standing: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    database: str | None = None
-    kept: t.Sequence[str] = ()
-    kept_of: str | None = None
-    unanswered: str | None = None
-    """The statement that the server may still be at work on, if that will last."""
-
-
-def interruption_of(error: BaseException) -> Interruption | None:
-    """What is known of a run that an exception ended.
-
-    :param error: Such as a ``KeyboardInterrupt``.
-    :return: What is known, or ``None`` if no run was under way.
-    """
-    found: Interruption | None = vars(error).get(_KEY)
-    return found
-
-
-def report_of(error: BaseException) -> MigrationReport | None:
-    """What was applied all the same by a run that an exception ended.
-
-    :param error: Any exception.
-    :return: The report, or ``None`` if nothing is known.
-    """
-    failed = error if isinstance(error, MigrationFailed) else interruption_of(error)
-    return MigrationReport(tuple(failed.applied), failed.standing) if failed else None
 
 
 def note_step(error: BaseException, failure: Failure, unanswered: str | None) -> None:
@@ -128,19 +90,18 @@ def _note(
 
 
 def _attach(error: BaseException, interruption: Interruption) -> None:
-    vars(error)[_KEY] = interruption
+    vars(error)[INTERRUPTION] = interruption
     error.add_note(f"{interruption.message} {interruption.hint}")
 
 
 def _hint(failure: Failure, unanswered: str | None) -> str:
     if unanswered:
         return (
-            f"{why_kept(failure)} It may still be at work. Look at the database, undo"
+            f"{failure.why_kept} It may still be at work. Look at the database, undo"
             f" by hand what was kept and {_AGAIN}."
         )
 
     if failure.kept:
-        return f"{why_kept(failure)} Undo by hand what was kept and {_AGAIN}."
+        return f"{failure.why_kept} Undo by hand what was kept and {_AGAIN}."
 
-    what = "run" if failure.is_whole_run and not failure.applied else "revision"
-    return f"Nothing of this {what} was kept. To go on, {_AGAIN}."
+    return f"Nothing of this {failure.what_is_undone} was kept. To go on, {_AGAIN}."

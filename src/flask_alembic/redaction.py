@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 
 import sqlalchemy as sa
 
-from .url_texts import without_passwords
+from .errors import without_passwords
 
 # Parameters of a URL, as the drivers call them.
 _SECRET: t.Final = re.compile(r"passw|passphrase|pwd|secret|token|odbc_connect", re.I)

@@ -18,8 +18,11 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
+from dataclasses import field
 
 from .errors import FlaskAlembicError
+from .reports import MigrationReport
 
 if t.TYPE_CHECKING:
     from .lock_reports import Blocker
@@ -216,3 +219,42 @@ class ConnectionLost(MigrationFailed):
 
     .. versionadded:: 4.0
     """
+
+
+INTERRUPTION: t.Final = "flask_alembic_interruption"
+"""Where an exception that is no error has what is known of the run that it ended."""
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """What is known when the databases have been rolled back."""
+
+    message: str
+    hint: str
+    applied: t.Sequence[AppliedStep] = ()
+    standing: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    database: str | None = None
+    kept: t.Sequence[str] = ()
+    kept_of: str | None = None
+    unanswered: str | None = None
+    """The statement that the server may still be at work on, if that will last."""
+
+
+def interruption_of(error: BaseException) -> Interruption | None:
+    """What is known of a run that an exception ended.
+
+    :param error: Such as a ``KeyboardInterrupt``.
+    :return: What is known, or ``None`` if no run was under way.
+    """
+    found: Interruption | None = vars(error).get(INTERRUPTION)
+    return found
+
+
+def report_of(error: BaseException) -> MigrationReport | None:
+    """What was applied all the same by a run that an exception ended.
+
+    :param error: Any exception.
+    :return: The report, or ``None`` if nothing is known.
+    """
+    failed = error if isinstance(error, MigrationFailed) else interruption_of(error)
+    return MigrationReport(tuple(failed.applied), failed.standing) if failed else None

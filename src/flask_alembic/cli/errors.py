@@ -19,13 +19,13 @@ from sqlalchemy.exc import NoSuchModuleError
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import FlaskAlembicError
+from ..errors import without_passwords
 from ..failures import describe
-from ..interruption import Interruption
-from ..interruption import interruption_of
 from ..redaction import redact
 from ..render import text
+from ..run_errors import Interruption
+from ..run_errors import interruption_of
 from ..run_errors import MigrationFailed
-from ..url_texts import without_passwords
 from .signals import EXIT_CODE
 from .signals import Terminated
 
