@@ -88,7 +88,7 @@ OPTIONS: dict[str, set[str]] = {
         "-v",
         "--verbose",
     },
-    "downgrade": {"--skip-missing"},
+    "downgrade": {"--skip-missing", "-y", "--yes"},
     "edit": set(),
     "ensure-version": {"--database"},
     "heads": {"--resolve-dependencies", "--ids", "--json", "-v", "--verbose"},
@@ -109,7 +109,7 @@ OPTIONS: dict[str, set[str]] = {
     "mkdir": set(),
     "revision": NEW_REVISION_OPTIONS | {"--empty", "--autogenerate", "--skip-empty"},
     "show": set(),
-    "stamp": {"--purge", "--verify", "--skip-missing"},
+    "stamp": {"--purge", "--verify", "--skip-missing", "-y", "--yes"},
     "upgrade": {"--skip-missing"},
 }
 

@@ -22,6 +22,7 @@ from docs_support import SERVERS
 from docs_support import splice
 from flask_alembic import errors
 from flask_alembic import option_values
+from flask_alembic import run_errors
 from projects import FORGETS_TEMPLATES
 from servers import Databases
 
@@ -192,8 +193,20 @@ def test_rooms() -> None:
 def test_public_names() -> None:
     """The reference has every public name."""
     told = set(re.findall(r"autoclass:: (\w+)", PAGES["api.md"].read_text()))
-    assert "automodule:: flask_alembic.errors" in PAGES["api.md"].read_text()
-    assert set(flask_alembic.__all__) - set(vars(errors)) == told - {"flask_alembic"}
+
+    known = {"flask_alembic"}
+
+    for module in (errors, run_errors):
+        name = module.__name__
+        assert f"automodule:: {name}\n" in PAGES["api.md"].read_text()
+        known |= {n for n, item in vars(module).items() if is_of(item, name)}
+
+    assert set(flask_alembic.__all__) - known == told - known
+
+
+def is_of(item: object, module: str) -> bool:
+    """Whether a class or function is defined in a module."""
+    return getattr(item, "__module__", None) == module
 
 
 def test_options() -> None:

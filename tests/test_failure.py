@@ -570,11 +570,17 @@ def test_keyboard_interrupt(url: str, server: Server, apps: Apps) -> None:
 def test_keyboard_interrupt_on_the_command_line(
     sqlite_url: str, apps: Apps, db: Cli
 ) -> None:
-    """The command says that it was aborted, and fails."""
+    """The command says where things stand and that it was aborted, and fails."""
     app, _ = apps.plain(sqlite_url)
     write_revision(app, "r1", upgrade=f"{MAKE}\nraise KeyboardInterrupt")
     result = db(app, "upgrade")
-    assert result.output.strip() == "Aborted!"
+    assert result.output.split("\n") == [
+        "default is at base.",
+        "Revision r1 was interrupted on the database 'default'.",
+        "Nothing of this revision was kept. To go on, run the same command again.",
+        "Aborted!",
+        "",
+    ]
     assert result.exit_code == 1
     assert tables(sqlite_url) == set()
 
@@ -963,6 +969,46 @@ def test_partial_commit(pair: Pair, apps: Apps) -> None:
     assert version(pair.urls["second"]) == ["r1"]
     assert "made" not in tables(pair.urls["second"])
     complete(pair, app, alembic)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_partial_commit_of_three(tmp_path: Path, apps: Apps, at: int) -> None:
+    """The databases commit in their order. Those before the one that fails have the
+    revision, those after it are rolled back, and no later revision is begun on any. A
+    second run completes them.
+    """
+    names = ("one", "two", "three")
+    urls = {name: f"sqlite:///{tmp_path / name}.db" for name in names}
+    app, alembic = with_engines(apps, impatient(apps, urls))
+    write_history(app, "nowhere")
+    write_revision(app, "r3", "r2", arguments="engine_name")
+    before, failing = names[: at - 1], names[at - 1]
+
+    with app.app_context():
+        alembic.upgrade("r1")
+
+    with read_by_another(urls[failing]):
+        error = failing_upgrade(app, alembic)
+
+    assert error.database == failing
+    assert error.revision == "r2"
+    assert isinstance(error, PartialCommitError) == bool(before)
+    have = ", ".join(f"'{name}'" for name in before)
+    assert f"was committed on {have}, but" in str(error) or not before
+    assert error.standing == {n: ("r2",) if n in before else ("r1",) for n in names}
+    assert {name: tuple(version(url)) for name, url in urls.items()} == error.standing
+    assert [(s.revision, s.database) for s in error.applied] == [
+        ("r2", name) for name in before
+    ]
+
+    with app.app_context():
+        report = alembic.upgrade()
+
+    # In step: the rest of r2, and only then r3.
+    assert [(s.revision, s.database) for s in report.steps] == [
+        *(("r2", name) for name in names[at - 1 :]),
+        *(("r3", name) for name in names),
+    ]
 
 
 @on_pairs(("sqlite", "sqlite"))

@@ -6,6 +6,8 @@ import logging
 import typing as t
 from pathlib import Path
 
+import psycopg
+import pymysql  # type: ignore[import-untyped]
 import pytest
 import sqlalchemy as sa
 from flask import Flask
@@ -14,6 +16,7 @@ from apps import Apps
 from apps import write_revision
 from conftest import Cli
 from flask_alembic import Alembic
+from flask_alembic import ConfigurationError
 from flask_alembic import MigrationFailed
 from flask_alembic.errors import ConnectionFailed
 from servers import Databases
@@ -30,6 +33,9 @@ PASSWORDS: t.Final = {
     "plus": "alpha+ omega",
     "quote": "alpha'\"omega",
     "backslash": "alpha\\omega",
+    "question mark": "alpha?omega&x=1",
+    "space": " alpha omega ",
+    "url": "alpha://alpha:alpha@omega/omega",
     "unicode": "alphažluť💥omega",
 }
 """Each begins and ends so that a part of it is found too."""
@@ -124,25 +130,190 @@ def test_server_is_down(
 
 
 @tracebacks
+@pytest.mark.parametrize(
+    "query",
+    [
+        "password=alphaomega",
+        "sslpassword=alphaomega",
+        "service=nosuch&password=alphaomega",
+        "passfile=/nowhere&password=alphaomega",
+        "password=alpha&password=omega",
+    ],
+)
 def test_password_in_the_query(
-    traceback: bool, apps: Apps, db: Cli, monkeypatch: pytest.MonkeyPatch
+    query: str, traceback: bool, apps: Apps, db: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A password may be given as a parameter of the URL too."""
     show_tracebacks(monkeypatch, traceback)
-    url = unreachable(None).update_query_dict({"password": "alphaomega"})
+    url = unreachable(None).update_query_string(query)
     check_unreachable(url, apps, db)
 
 
 @tracebacks
+@pytest.mark.parametrize("key", ["password", "pwd", "odbc_connect"])
+def test_password_in_the_query_for_mysql(
+    key: str, traceback: bool, apps: Apps, db: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the driver calls it, and whether or not it knows it."""
+    show_tracebacks(monkeypatch, traceback)
+    url = f"mysql+pymysql://user@127.0.0.1:1/database?{key}=alphaomega"
+    check_unreachable(url, apps, db)
+
+
+@tracebacks
+@pytest.mark.parametrize("driver", ["postgresql+psycopg", "mysql+pymysql"])
+@pytest.mark.parametrize(
+    "password",
+    [
+        "alpha@omega",
+        "alpha@alpha@omega",
+        "alpha@x/omega",
+        "alpha@alpha/omega/alpha",
+        "alpha@alpha?omega=alpha",
+        "alpha/omega",
+        "alpha?omega",
+        "alpha#omega",
+        "alpha%zzomega",
+        "alpha:omega",
+    ],
+)
 def test_unquoted_password(
-    traceback: bool, apps: Apps, db: Cli, monkeypatch: pytest.MonkeyPatch
+    password: str,
+    driver: str,
+    traceback: bool,
+    apps: Apps,
+    db: Cli,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A password that was not quoted ends where the user did not mean it to end. The
-    rest, which the driver takes for the host, is hidden too.
+    rest, which is taken for the host, the database or a parameter, is hidden too.
     """
     show_tracebacks(monkeypatch, traceback)
-    url = "postgresql+psycopg://user:alpha@omega@127.0.0.1:1/database"
+    url = f"{driver}://user:{password}@127.0.0.1:1/database"
     check_unreachable(url, apps, db)
+
+
+def check_engine(engine: sa.Engine, apps: Apps, db: Cli) -> str:
+    """Run a command on an engine that can't connect. What it said."""
+    app = apps.flask()
+    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
+    result = db(app, "upgrade", "-v")
+    assert result.exit_code == 1
+    assert "Error: Can't connect to the database 'default'" in result.output
+    assert_hidden(result.output)
+
+    with app.app_context(), pytest.raises(ConnectionFailed) as caught:
+        alembic.upgrade()
+
+    assert_hidden(f"{caught.value!r} {caught.value} {caught.value.hint}")
+    return str(result.output)
+
+
+@tracebacks
+@pytest.mark.parametrize(
+    "text",
+    [
+        "host=127.0.0.1 port=1 password=alpha omega",
+        "host=127.0.0.1 port=1 password='alphaomega",
+        "host=127.0.0.1 port=1 password=alphaomega",
+        "postgresql://user:alphaomega@127.0.0.1:1/x",
+        "postgresql://user:alpha@omega@127.0.0.1:1/x",
+        "postgresql://user:alpha%zzomega@127.0.0.1:1/x",
+        "postgresql://user@127.0.0.1:1/x?password=alpha omega",
+        "postgresql://user@127.0.0.1:1/x?alphaomega",
+    ],
+)
+def test_password_of_a_creator(
+    text: str, traceback: bool, apps: Apps, db: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a function of the user's connects, the password is not in the engine's URL.
+    PostgreSQL's library quotes it if it can't read what it got.
+    """
+    show_tracebacks(monkeypatch, traceback)
+    url = "postgresql+psycopg://"
+    engine = apps.engine(url, creator=lambda: psycopg.connect(text))
+
+    if "'alpha" in text:
+        # It is an error of the driver's that holds no secret.
+        app = apps.flask()
+        Alembic(app, metadatas=sa.MetaData(), engines=engine)
+        assert_hidden(db(app, "upgrade").output)
+    else:
+        check_engine(engine, apps, db)
+
+
+def test_password_of_a_creator_for_mysql(apps: Apps, db: Cli) -> None:
+    """So it is for another server."""
+
+    def connect() -> t.Any:
+        return pymysql.connect(host="127.0.0.1", port=1, password="alphaomega")
+
+    check_engine(apps.engine("mysql+pymysql://", creator=connect), apps, db)
+
+
+@pytest.mark.parametrize("password", ["alphaomega", "alpha\0omega", "alpha\udc80omega"])
+@pytest.mark.parametrize("driver", ["postgresql+psycopg", "mysql+pymysql"])
+@tracebacks
+def test_password_in_connect_args(
+    password: str,
+    driver: str,
+    traceback: bool,
+    apps: Apps,
+    db: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Arguments of the driver's, of which the URL knows nothing, are not shown."""
+    show_tracebacks(monkeypatch, traceback)
+    url = f"{driver}://user@127.0.0.1:1/database"
+    check_engine(apps.engine(url, connect_args={"password": password}), apps, db)
+
+
+URL: t.Final = "postgresql://user:alpha@omega@127.0.0.1/x"
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ("ALEMBIC_CONTEXT", "url"),
+        ("ALEMBIC_CONTEXT", "version_tabel"),
+        ("ALEMBIC_CONTEXT", "compare_type"),
+        ("ALEMBIC", "script_locatio"),
+        ("ALEMBIC", "lock_timeout"),
+        ("ALEMBIC", "timezone"),
+    ],
+)
+def test_url_in_the_config(section: str, key: str, apps: Apps) -> None:
+    """A URL that stands where there should be none is quoted without the password."""
+    config: dict[str, t.Any] = {section: {key: URL}}
+
+    with pytest.raises(ConfigurationError) as caught:
+        app, alembic = apps.plain("sqlite://", **config)
+
+        with app.app_context():
+            alembic.current()
+
+    assert "'postgresql://user:***@127.0.0.1/x'" in str(caught.value)
+    assert_hidden(f"{caught.value!r} {caught.value} {caught.value.hint}")
+
+
+@pytest.mark.parametrize("argument", ["engines", "metadatas"])
+@pytest.mark.parametrize("value", [URL, {"default": URL}])
+def test_url_instead_of_an_engine(argument: str, value: t.Any) -> None:
+    """So is one that is passed instead of an engine."""
+    with pytest.raises(ConfigurationError) as caught:
+        Alembic(**{argument: value})
+
+    assert "'postgresql://user:***@127.0.0.1/x'" in str(caught.value)
+    assert_hidden(f"{caught.value!r} {caught.value} {caught.value.hint}")
+
+
+def test_url_of_no_engine(sqlite_url: str, apps: Apps, db: Cli) -> None:
+    """A revision may tell a URL that is no engine's of ours."""
+    app, _ = apps.plain(sqlite_url)
+    write_revision(app, "r1", upgrade=f"raise RuntimeError('no answer from {URL}')")
+    output = db(app, "upgrade").output
+    assert "RuntimeError: no answer from postgresql://user:***@127.0.0.1/x" in output
+    assert_hidden(output)
 
 
 def test_password_like_other_words(apps: Apps, db: Cli) -> None:
@@ -277,6 +448,70 @@ def test_sql_holds_the_password(
     assert "\nSQL: SELECT " in result.output
     assert result.exit_code == 1
     assert_hidden(result.output)
+
+
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
+@passwords
+def test_kept_statement_holds_the_password(
+    password: str, databases: Databases, apps: Apps, db: Cli
+) -> None:
+    """Nor where the statement is told because it can't be rolled back."""
+    app, _ = apps.plain(with_password(databases, password))
+    write_revision(
+        app,
+        "r1",
+        upgrade=(
+            "password = op.get_bind().engine.url.password\n"
+            "literal = password.replace(\"'\", \"''\").replace('%', '%%')\n"
+            "with op.get_context().autocommit_block():\n"
+            "    op.get_bind().exec_driver_sql(\n"
+            "        f\"CREATE TABLE kept AS SELECT '{literal}' AS x\")\n"
+            "raise RuntimeError"
+        ),
+    )
+    result = db(app, "upgrade")
+    assert "Kept on default of r1:\n  CREATE TABLE kept AS SELECT " in result.output
+    assert_hidden(result.output)
+
+
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
+@passwords
+def test_script_does_not_hold_the_password(
+    password: str, databases: Databases, apps: Apps, db: Cli
+) -> None:
+    """A script needs no connection, and no password stands in it."""
+    app, _ = apps.plain(with_password(databases, password))
+    assert db(app, "revision", "first").exit_code == 0
+    result = db(app, "upgrade", "--sql", "-v")
+    assert "CREATE TABLE todo" in result.output
+    assert_hidden(result.output)
+
+
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
+@passwords
+def test_everything_is_logged(
+    password: str,
+    databases: Databases,
+    apps: Apps,
+    db: Cli,
+    log: pytest.LogCaptureFixture,
+) -> None:
+    """Where all that can be logged is logged, the password is not, also after an
+    error.
+    """
+    app = apps.flask()
+    url = with_password(databases, password)
+    engine = apps.engine(url, echo="debug", echo_pool="debug")
+    Alembic(app, metadatas=sa.MetaData(), engines=engine)
+    log.set_level(logging.DEBUG)
+    write_revision(app, "r1")
+    write_revision(app, "r2", "r1", upgrade="op.execute('SELECT nonsense')")
+    assert db(app, "upgrade", "r1").exit_code == 0
+    assert db(app, "upgrade").exit_code == 1
+    assert db(app, "downgrade", "base").exit_code == 0
+    assert "SELECT nonsense" in log.text
+    assert "alembic_version" in log.text
+    assert_hidden(log.text)
 
 
 @pytest.mark.parametrize("server", ["postgresql"], indirect=True)

@@ -144,6 +144,7 @@ class PurgeStep(StampStep):
     :param ids: The ids to stand at.
     :param heads: The ids in the table.
     :param kept: Those of them that no file has and that are written again.
+    :param asked_for: Whether the user wants the table emptied, not only mended.
     """
 
     def __init__(
@@ -152,12 +153,15 @@ class PurgeStep(StampStep):
         ids: t.Iterable[str],
         heads: t.Iterable[str],
         kept: t.Iterable[str] = (),
+        *,
+        asked_for: bool = False,
     ) -> None:
         # Callbacks of the user's may ask for the revisions of these.
         files = {found.revision for found in script.walk_revisions()}
         known = tuple(id_ for id_ in heads if id_ in files)
         super().__init__(known, tuple(ids), True, True, script.revision_map)
         self.kept: tuple[str, ...] = tuple(kept)
+        self.asked_for: bool = asked_for
         self.removed: tuple[str, ...] = tuple(
             sorted(set(heads) - {*self.to_revisions, *self.kept})
         )

@@ -300,6 +300,7 @@ class AppBinding:
         wait: float | None = None,
         lock: bool | None = None,
         lock_timeout: float | None = None,
+        yes: bool = False,
     ) -> t.Iterator[None]:
         """Let options hold for all that is called in a ``with`` block.
 
@@ -317,12 +318,14 @@ class AppBinding:
             ``ALEMBIC["lock"]``.
         :param lock_timeout: How long to wait for another run, in seconds, instead of
             ``ALEMBIC["lock_timeout"]``.
+        :param yes: Whether protected databases may be downgraded and purged.
         :raises ConfigurationError: If there is no such database.
 
         .. versionadded:: 4.0
         """
         environment = self._environment()
-        run = {"lock": lock, "lock_timeout": lock_timeout}
+        protected = False if yes else None
+        run = {"lock": lock, "lock_timeout": lock_timeout, "protected": protected}
         options = environment.options.also(
             databases=databases,
             x=x,

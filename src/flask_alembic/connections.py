@@ -18,7 +18,7 @@ from .async_engines import sync_engine
 from .errors import ConnectionFailed
 from .errors import FlaskAlembicError
 from .kept import Unsaved
-from .redaction import redact
+from .redaction import redact_connecting
 from .redaction import safe_url
 
 if t.TYPE_CHECKING:
@@ -194,10 +194,19 @@ def _connect(database: Database) -> sa.Connection:
     except _driver_errors(engine) as error:
         orig = driver_error(error) if isinstance(error, DBAPIError) else error
         text = next(iter(str(orig).strip().splitlines()), type(orig).__name__)
-        failed = _connection_failed(database, redact(text, engine), orig or error)
+        reason = redact_connecting(text, engine)
+        failed = _connection_failed(database, reason, orig or error)
         # What the driver said is shown with the error, unless there is a secret in it.
-        is_open = redact(str(orig), engine) == str(orig)
+        is_open = redact_connecting(str(orig), engine) == str(orig)
         raise failed from (error if is_open else None)
+    except DBAPIError as error:
+        orig, text = error.orig or error, str(error.orig).strip()
+        reason = redact_connecting(text, engine)
+
+        if reason == text:
+            raise
+
+        raise _connection_failed(database, reason, orig) from None
     except (ArithmeticError, ImportError, TypeError, ValueError) as error:
         # Such as a password that the driver can't encode; it quotes the password.
         raise _connection_failed(database, type(error).__name__, error) from None

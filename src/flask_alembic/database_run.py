@@ -73,12 +73,25 @@ class DatabaseRun:
         self.check: t.Callable[[], None] = _nothing
         """Lets deferred constraints fail, while every database can roll back."""
         self._transaction: LogicalTransaction | None = None
-        self._before: tuple[str, ...] = ()
+        self._stood: list[set[str]] = []
 
     @property
     def rolls_back_ddl(self) -> bool:
         """Whether the database can."""
         return self.context.impl.transactional_ddl
+
+    @property
+    def unanswered(self) -> str | None:
+        """The statement that the server may still be at work on after an interruption,
+        and that a rollback does not undo.
+        """
+        connection = self.context.connection
+
+        if connection is None or self.context.as_sql or self.rolls_back_ddl:
+            return None
+
+        # SQLAlchemy gives a connection up when it is interrupted within a statement.
+        return self.log.sent if connection.invalidated else None
 
     @property
     def is_borrowed(self) -> bool:
@@ -134,7 +147,7 @@ class DatabaseRun:
     def begin(self) -> None:
         """Begin a transaction."""
         self.log = self._new_log()
-        self._before = tuple(self.maintainer.heads)
+        self._stood = []
         self._transaction = alembic_internals.begin_transaction(self.context)
 
     def apply(self, step: MigrationStep, kwargs: t.Mapping[str, t.Any]) -> AppliedStep:
@@ -146,6 +159,8 @@ class DatabaseRun:
         """
         started = time.perf_counter()
         _log.info("Running %s", step)
+        self._stood.append(set(self.maintainer.heads))
+        self.log.begin_step(step_name(step))
 
         if not self.maintainer.heads:
             alembic_internals.ensure_version_table(self.context)
@@ -179,7 +194,13 @@ class DatabaseRun:
                 self._transaction.rollback()
 
         self._transaction = None
-        self.maintainer.heads = set(self._before)
+
+        if self._stood:
+            self.maintainer.heads = self._stood[self.log.complete]
+
+        # An autocommit_block() has committed the steps before its own too.
+        if self.log.complete:
+            self.standing = self.maintainer.rows
 
     def _call(self, step: MigrationStep, kwargs: t.Mapping[str, t.Any]) -> None:
         with ExitStack() as stack:

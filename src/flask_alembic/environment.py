@@ -16,7 +16,7 @@ from .call_options import CallOptions
 from .connection_set import ConnectionSet
 from .context_options import all_options
 from .reports import MigrationReport
-from .run_errors import MigrationFailed
+from .run_errors import report_of
 from .server_defaults import compare_by_meaning
 
 if t.TYPE_CHECKING:
@@ -213,8 +213,7 @@ class Environment:
             if not before:
                 self.connections.close_set_aside()
 
-            if isinstance(error, MigrationFailed):
-                failed = MigrationReport(error.applied, error.standing)
+            if failed := report_of(error):
                 self.report = self.report.followed_by(failed)
 
             raise

@@ -20,6 +20,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from alembic.util import CommandError
@@ -27,6 +28,18 @@ from sqlalchemy.exc import OperationalError
 
 if t.TYPE_CHECKING:
     from .adopt_reports import Verification
+
+# The password ends at the last "@", as one in it may not be quoted.
+_PASSWORD: t.Final = re.compile(r"(\b[\w+.-]+://[^\s:/@]*:)\S+@")
+
+
+def without_passwords(text: str) -> str:
+    """Hide the passwords of the URLs in a text, whose ever they are.
+
+    :param text: Such as a message, which may quote what a user took for a name.
+    :return: The text, with ``***`` in their place.
+    """
+    return _PASSWORD.sub(r"\1***@", text)
 
 
 class FlaskAlembicError(CommandError):
@@ -42,6 +55,7 @@ class FlaskAlembicError(CommandError):
     """What ``flask db`` exits with."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
+        message = without_passwords(message)
         # Not super(): an error may be one of SQLAlchemy's too, which takes more.
         Exception.__init__(self, message)
         self.message: str = message

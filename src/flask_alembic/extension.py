@@ -236,6 +236,7 @@ class Alembic(AppBinding):
         x: XArguments | None = None,
         tag: str | None = None,
         skip_missing: bool = False,
+        yes: bool = False,
     ) -> MigrationReport:
         """Run revisions back down to a target, on all databases.
 
@@ -246,13 +247,16 @@ class Alembic(AppBinding):
         :param tag: A text for the revisions, as of :meth:`using`.
         :param skip_missing: Whether to leave ids alone that no file has. Otherwise
             they are an error.
+        :param yes: Whether protected databases may be downgraded too.
         :return: What was applied.
         :raises MigrationFailed: If a revision raises. It says what was applied before.
+        :raises ProtectedDatabaseError: If a database is protected, by
+            ``ALEMBIC["protected"]``, and ``yes`` is not given. Nothing is done.
 
         .. versionchanged:: 4.0
-            Added ``databases``, ``x``, ``tag`` and ``skip_missing``.
+            Added ``databases``, ``x``, ``tag``, ``skip_missing`` and ``yes``.
         """
-        with self.using(databases=databases, x=x, tag=tag):
+        with self.using(databases=databases, x=x, tag=tag, yes=yes):
             return self._report(
                 operations.upgrade.downgrade, target, skip_missing=skip_missing
             )
@@ -267,6 +271,7 @@ class Alembic(AppBinding):
         purge: bool = False,
         verify: bool = False,
         skip_missing: bool = False,
+        yes: bool = False,
     ) -> MigrationReport:
         """Let the databases be at a revision, without running anything.
 
@@ -281,14 +286,17 @@ class Alembic(AppBinding):
             stays. Where DDL can't be rolled back, only the heads can be verified.
         :param skip_missing: Whether to leave ids alone that no file has. Otherwise
             they are an error.
+        :param yes: Whether protected databases may be purged too.
         :return: What was written.
         :raises SchemaMismatchError: If the schema is another one. Nothing is stamped.
+        :raises ProtectedDatabaseError: If a purge takes ids away from a database that
+            is protected, and ``yes`` is not given. Nothing is stamped.
 
         .. versionchanged:: 4.0
-            Added ``databases``, ``x``, ``tag``, ``purge``, ``verify`` and
-            ``skip_missing``.
+            Added ``databases``, ``x``, ``tag``, ``purge``, ``verify``,
+            ``skip_missing`` and ``yes``.
         """
-        with self.using(databases=databases, x=x, tag=tag):
+        with self.using(databases=databases, x=x, tag=tag, yes=yes):
             return self._report(
                 operations.stamp.stamp,
                 target,

@@ -46,6 +46,8 @@ class Failure:
     standing: t.Mapping[str, tuple[str, ...]]
     have_it: t.Sequence[str] = ()
     kept: t.Sequence[str] = ()
+    kept_of: str | None = None
+    is_whole_run: bool = False
 
     @property
     def context(self) -> MigrationContext:
@@ -62,6 +64,21 @@ class Failure:
                 text = redact(text, context.connection.engine)
 
         return text
+
+    @property
+    def why_kept(self) -> str:
+        """Why statements of the revision were kept, in a sentence."""
+        if self.context.impl.transactional_ddl:
+            return (
+                "What ran in autocommit_block(), and before it, can't be rolled back."
+            )
+
+        return f"{_product(self.context)} can't roll back DDL."
+
+    @property
+    def what_is_undone(self) -> str:
+        """What was rolled back."""
+        return "run" if self.is_whole_run and not self.applied else "revision"
 
     @property
     def revision(self) -> str:
@@ -199,6 +216,7 @@ def _data(failure: Failure) -> dict[str, t.Any]:
         "applied": failure.applied,
         "standing": failure.standing,
         "kept": failure.kept,
+        "kept_of": failure.kept_of,
     }
 
 
@@ -215,14 +233,9 @@ def _hint(failure: Failure) -> str:
     database = failure.database
 
     if failure.kept:
-        why = f"{_product(failure.context)} can't roll back DDL."
-
-        if failure.context.impl.transactional_ddl:
-            why = "What ran in autocommit_block(), and before it, can't be rolled back."
-
         return (
-            f"{why} Undo by hand what was kept, mend {place} and run the same command"
-            " again."
+            f"{failure.why_kept} Undo by hand what was kept, mend {place} and run the"
+            " same command again."
         )
 
     if not failure.standing.get(database) and "already exists" in str(failure.error):
@@ -244,7 +257,8 @@ def _hint(failure: Failure) -> str:
         return f"Nothing of this revision was kept. {cure}"
 
     again = "run the same command again" if place == _CAUSE else "run it again"
-    return f"Nothing of this revision was kept. Mend {place} and {again}."
+    what = failure.what_is_undone
+    return f"Nothing of this {what} was kept. Mend {place} and {again}."
 
 
 _CAUSE: t.Final = "the cause"

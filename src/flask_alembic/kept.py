@@ -51,7 +51,8 @@ class Unsaved:
 
 
 class StatementLog:
-    """The statements that ran on one connection.
+    """The statements that ran on one connection in one transaction of ours, step by
+    step.
 
     :param rolls_back_ddl: Whether the database can.
     """
@@ -59,12 +60,31 @@ class StatementLog:
     def __init__(self, *, rolls_back_ddl: bool) -> None:
         self._rolls_back_ddl = rolls_back_ddl
         self._statements: list[str] = []
-        self._kept = 0
+        self._steps: list[str] = []
+        self._start = 0
+        self._kept = slice(0)
+        self.complete: int = 0
+        """How many steps had ended when something was committed meanwhile: they are
+        committed, with what they wrote to the version table."""
+        self.kept_of: str | None = None
+        """The name of the step that the statements are of which last."""
+        self.sent: str | None = None
+        """The last statement, if it was not answered."""
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """The statements that last, if what is open is rolled back now."""
-        return tuple(self._statements[: self._kept])
+        """The statements that last, if what is open is rolled back now, of a step that
+        did not end before that.
+        """
+        return tuple(self._statements[self._kept])
+
+    def begin_step(self, name: str) -> None:
+        """Note which step comes.
+
+        :param name: Its name.
+        """
+        self._steps.append(name)
+        self._start = len(self._statements)
 
     @contextmanager
     def listening(self, connection: sa.Connection) -> t.Iterator[None]:
@@ -90,19 +110,24 @@ class StatementLog:
     def _before(
         self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
     ) -> None:
+        self.sent = " ".join(statement.split())
         # The commit before the statement stays, whether or not the statement fails.
         self._commit_implicitly(statement)
 
     def _after(
         self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
     ) -> None:
+        self.sent = None
+
         if not _READS.match(statement):
             self._statements.append(" ".join(statement.split()))
             self._commit_implicitly(statement)
 
     def _commit(self, connection: t.Any) -> None:
-        self._kept = len(self._statements)
+        self._kept = slice(self._start, len(self._statements))
+        self.complete = max(len(self._steps) - 1, 0)
+        self.kept_of = self._steps[-1] if self._steps else None
 
     def _commit_implicitly(self, statement: str) -> None:
         if not self._rolls_back_ddl and _COMMITS.match(statement):
-            self._kept = len(self._statements)
+            self._commit(None)

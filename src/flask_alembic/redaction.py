@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from urllib.parse import quote
 from urllib.parse import quote_plus
 
 import sqlalchemy as sa
+
+from .errors import without_passwords
+
+# Parameters of a URL, as the drivers call them.
+_SECRET: t.Final = re.compile(r"passw|passphrase|pwd|secret|token|odbc_connect", re.I)
+
+# What PostgreSQL's library quotes of a connection string that it can't read.
+_CONNINFO: t.Final = re.compile(
+    r"(\b(?:after|token:|parameter:|value:|found in) )\"[^\"]*\""
+    r"|(\bhost [\"'])[^\"'\s]+@"
+)
+
+# A shorter part of a password is found in any text.
+_SHORTEST: t.Final = 3
 
 
 def safe_url(engine: sa.Engine) -> str:
@@ -15,7 +30,13 @@ def safe_url(engine: sa.Engine) -> str:
     :param engine: Any engine.
     :return: Its URL, without what is secret.
     """
-    return redact(engine.url.render_as_string(hide_password=True), engine)
+    url = engine.url
+
+    if _misread(url):
+        # Which parts of it are true is anybody's guess.
+        url = sa.URL.create(url.drivername, url.username, "***")
+
+    return redact(url.render_as_string(hide_password=True), engine)
 
 
 def redact(text: str, engine: sa.Engine) -> str:
@@ -28,22 +49,54 @@ def redact(text: str, engine: sa.Engine) -> str:
     for secret in sorted(_secrets(engine.url), key=len, reverse=True):
         text = text.replace(secret, "***")
 
-    return text
+    return without_passwords(text)
+
+
+def redact_connecting(text: str, engine: sa.Engine) -> str:
+    """Take what is secret out of what a driver says of how it was to connect: an engine
+    with a ``creator`` has passwords that its URL does not have.
+
+    :param text: The driver's message.
+    :param engine: The engine.
+    :return: The text, with ``***`` in its place.
+    """
+    return redact(_CONNINFO.sub(_hide_quoted, text), engine)
+
+
+def _hide_quoted(match: re.Match[str]) -> str:
+    return f'{match[1]}"***"' if match[1] else f"{match[2]}***@"
 
 
 def _secrets(url: sa.URL) -> set[str]:
     found = [str(url.password or "")]
-    # A password with a bare "@" in it is read as a part of the host.
-    found += [(url.host or "").rpartition("@")[0]]
+    found += [part for part in _misread(url) if len(part) >= _SHORTEST]
     found += [
         item
         for key, value in url.query.items()
-        if "passw" in key.lower()
+        if _SECRET.search(key)
         for item in ([value] if isinstance(value, str) else value)
     ]
     written = {form for item in found for form in _written(item)}
     # What is in the open anyway is no secret: "postgres" may be user and password.
     return written - {"", url.username, url.database}
+
+
+def _misread(url: sa.URL) -> list[str]:
+    """The parts of a password with a bare "@" in it: for SQLAlchemy it ends there, and
+    what follows is taken for the host, and on to where the true host comes.
+    """
+    query = [text for item in url.query.items() for text in item if _is_text(text)]
+    parts = [url.host or "", url.database or "", *map(str, query)]
+
+    if url.password is None:
+        parts = parts[:1]
+
+    at = max((n for n, part in enumerate(parts) if "@" in part), default=None)
+    return [] if at is None else [*parts[:at], parts[at].rpartition("@")[0]]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _written(secret: str) -> t.Iterator[str]:

@@ -18,8 +18,11 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
+from dataclasses import field
 
 from .errors import FlaskAlembicError
+from .reports import MigrationReport
 
 if t.TYPE_CHECKING:
     from .lock_reports import Blocker
@@ -69,20 +72,27 @@ class LockLost(FlaskAlembicError):
 
 
 class ProtectedDatabaseError(FlaskAlembicError):
-    """A downgrade or a purge of a protected database has to be confirmed.
+    """A downgrade or a purge of a protected database has to be confirmed. Nothing was
+    done.
 
     :param message: The cause.
-    :param databases: The names of the databases.
+    :param undone: For each database the ids that would be undone, or taken out of its
+        version table, in this order.
     :param hint: The cure.
 
     .. versionadded:: 4.0
     """
 
     def __init__(
-        self, message: str, *, databases: t.Sequence[str], hint: str | None = None
+        self,
+        message: str,
+        *,
+        undone: t.Mapping[str, tuple[str, ...]],
+        hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
-        self.databases: tuple[str, ...] = tuple(databases)
+        self.databases: tuple[str, ...] = tuple(undone)
+        self.undone: dict[str, tuple[str, ...]] = dict(undone)
 
 
 class HalfDoneError(FlaskAlembicError):
@@ -150,6 +160,8 @@ class MigrationFailed(FlaskAlembicError):
     :param standing: For each database the ids that it stands at now.
     :param kept: The statements of this revision that took effect on the database and
         could not be rolled back, without their parameters.
+    :param kept_of: The id of the revision that these are of. It is another one only
+        where the whole run is one transaction.
     :param hint: The cure.
 
     .. versionadded:: 4.0
@@ -165,6 +177,7 @@ class MigrationFailed(FlaskAlembicError):
         applied: t.Sequence[AppliedStep] = (),
         standing: t.Mapping[str, tuple[str, ...]] | None = None,
         kept: t.Sequence[str] = (),
+        kept_of: str | None = None,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
@@ -174,6 +187,7 @@ class MigrationFailed(FlaskAlembicError):
         self.applied: tuple[AppliedStep, ...] = tuple(applied)
         self.standing: dict[str, tuple[str, ...]] = dict(standing or {})
         self.kept: tuple[str, ...] = tuple(kept)
+        self.kept_of: str = kept_of or revision
 
 
 class PartialCommitError(MigrationFailed):
@@ -205,3 +219,42 @@ class ConnectionLost(MigrationFailed):
 
     .. versionadded:: 4.0
     """
+
+
+INTERRUPTION: t.Final = "flask_alembic_interruption"
+"""Where an exception that is no error has what is known of the run that it ended."""
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """What is known when the databases have been rolled back."""
+
+    message: str
+    hint: str
+    applied: t.Sequence[AppliedStep] = ()
+    standing: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    database: str | None = None
+    kept: t.Sequence[str] = ()
+    kept_of: str | None = None
+    unanswered: str | None = None
+    """The statement that the server may still be at work on, if that will last."""
+
+
+def interruption_of(error: BaseException) -> Interruption | None:
+    """What is known of a run that an exception ended.
+
+    :param error: Such as a ``KeyboardInterrupt``.
+    :return: What is known, or ``None`` if no run was under way.
+    """
+    found: Interruption | None = vars(error).get(INTERRUPTION)
+    return found
+
+
+def report_of(error: BaseException) -> MigrationReport | None:
+    """What was applied all the same by a run that an exception ended.
+
+    :param error: Any exception.
+    :return: The report, or ``None`` if nothing is known.
+    """
+    failed = error if isinstance(error, MigrationFailed) else interruption_of(error)
+    return MigrationReport(tuple(failed.applied), failed.standing) if failed else None

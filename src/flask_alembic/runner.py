@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 import typing as t
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from dataclasses import field
@@ -17,6 +18,10 @@ from .databases import identifier
 from .failures import commit_failed
 from .failures import Failure
 from .failures import migration_failed
+from .interruption import note_commit
+from .interruption import note_run
+from .interruption import note_step
+from .protection import check_protected
 from .reports import AppliedStep
 from .reports import MigrationReport
 from .rounds import in_step
@@ -80,17 +85,30 @@ class _Run:
             database.ask(work)
 
         if any(database.steps for database in self.databases.values()):
-            self.run_all()
+            try:
+                self.run_all()
+            except BaseException as error:
+                note_run(error, self.applied, self.standing)
+                raise
 
         return self.report()
 
     def run_all(self) -> None:
+        self.check_confirmed()
+
         with ExitStack() as stack:
             for database in self.databases.values():
                 stack.enter_context(database.migrating())
 
             for rounds in self.units():
                 _Unit(self, rounds).run()
+
+    def check_confirmed(self) -> None:
+        connected = [d for d in self.databases.values() if not d.context.as_sql]
+
+        if connected:
+            steps = {database.name: database.steps for database in connected}
+            check_protected(steps, connected[0].settings, connected[0].names)
 
     def units(self) -> t.Iterator[list[Round]]:
         """What is committed together: a revision, or all where the user wants that."""
@@ -122,6 +140,11 @@ class _Run:
         contexts = [database.context for database in self.databases.values()]
         return any(c.opts.get("transaction_per_migration") is False for c in contexts)
 
+    @property
+    def standing(self) -> dict[str, tuple[str, ...]]:
+        """For each database the ids that it stands at."""
+        return {name: found.standing for name, found in self.databases.items()}
+
     @cached_property
     def identifiers(self) -> set[str]:
         """All databases, as they stand in the names of functions."""
@@ -134,7 +157,7 @@ class _Run:
         skipped = {n: found.maintainer.skipped for n, found in self.databases.items()}
         return MigrationReport(
             tuple(self.applied),
-            {name: found.standing for name, found in self.databases.items()},
+            self.standing,
             {name: ids for name, ids in skipped.items() if ids},
         )
 
@@ -148,38 +171,46 @@ class _Unit:
     begun: list[str] = field(default_factory=list)
     done: dict[str, list[AppliedStep]] = field(default_factory=dict)
     have_it: list[str] = field(default_factory=list)
-    round: Round = field(default_factory=dict)
+    last: Round = field(default_factory=dict)
 
     def run(self) -> None:
-        for round_ in self.rounds:
-            self.round = round_
-            tell_left_out(next(iter(round_.values())), self.run_.identifiers)
+        left = Counter(name for round_ in self.rounds for name in round_)
 
-            for name in round_:
-                self.run_step(name)
+        for round_ in self.rounds:
+            tell_left_out(next(iter(round_.values())), self.run_.identifiers)
+            self.have_it.clear()
+
+            for name, step in round_.items():
+                left[name] -= 1
+                self.run_step(name, step, is_last=not left[name])
 
         for name in list(self.begun):
             self.commit(name)
 
-    def run_step(self, name: str) -> None:
+    def run_step(self, name: str, step: MigrationStep, *, is_last: bool) -> None:
         database = self.run_.databases[name]
+        self.last[name] = step
 
         try:
-            database.announce(self.round[name])
+            database.announce(step)
 
             if name not in self.begun:
                 self.begun.append(name)
                 database.begin()
 
-            step = database.apply(self.round[name], self.run_.kwargs)
-            self.done.setdefault(name, []).append(step)
-            database.check()
+            done = database.apply(step, self.run_.kwargs)
+            self.done.setdefault(name, []).append(done)
+
+            # Earlier, it would end the deferring for the steps that follow.
+            if is_last:
+                database.check()
         # SystemExit too: a revision that calls sys.exit() has failed.
         except (Exception, SystemExit) as error:
             self.roll_back()
             raise migration_failed(self.failure(name, error)) from error
-        except BaseException:
+        except BaseException as error:
             self.roll_back()
+            note_step(error, self.failure(name, error), database.unanswered)
             raise
 
         if not database.rolls_back_ddl:
@@ -188,33 +219,40 @@ class _Unit:
             self.commit(name)
 
     def commit(self, name: str) -> None:
-        self.begun.remove(name)
-
         try:
             self.run_.databases[name].commit()
         except Exception as error:
-            self.run_.databases[name].roll_back()
             self.roll_back()
             raise commit_failed(self.failure(name, error)) from error
+        except BaseException as error:
+            self.roll_back()
+            note_commit(error, self.failure(name, error))
+            raise
 
+        self.begun.remove(name)
         self.run_.applied += self.done.pop(name)
         self.have_it.append(name)
 
     def roll_back(self) -> None:
         for name in reversed(self.begun):
-            self.run_.databases[name].roll_back()
+            database = self.run_.databases[name]
+            database.roll_back()
+            self.run_.applied += self.done.pop(name, [])[: database.log.complete]
 
         self.begun.clear()
 
     def failure(self, name: str, error: BaseException) -> Failure:
         databases = self.run_.databases
+        log = databases[name].log
         return Failure(
             error,
-            self.round[name],
+            self.last[name],
             name,
             {n: database.context for n, database in databases.items()},
             tuple(self.run_.applied),
-            {n: database.standing for n, database in databases.items()},
+            self.run_.standing,
             tuple(self.have_it),
-            databases[name].log.kept,
+            log.kept,
+            log.kept_of if log.kept else None,
+            is_whole_run=len(self.rounds) > 1,
         )

@@ -69,6 +69,19 @@ def step_removed(step: MigrationStep) -> tuple[str, ...]:
     return step.removed if isinstance(step, PurgeStep) else ()
 
 
+def undone_by(step: MigrationStep) -> tuple[str, ...]:
+    """What a step takes away that somebody may miss: a revision that it undoes, or what
+    a purge takes out of the version table.
+
+    :param step: The step.
+    :return: The ids.
+    """
+    if isinstance(step, PurgeStep):
+        return step.removed if step.asked_for else ()
+
+    return (step_name(step),) if step_direction(step) == "downgrade" else ()
+
+
 def step_comment(step: MigrationStep) -> str:
     """What stands above a step in a script.
 

@@ -19,10 +19,15 @@ from sqlalchemy.exc import NoSuchModuleError
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import FlaskAlembicError
+from ..errors import without_passwords
 from ..failures import describe
 from ..redaction import redact
 from ..render import text
+from ..run_errors import Interruption
+from ..run_errors import interruption_of
 from ..run_errors import MigrationFailed
+from .signals import EXIT_CODE
+from .signals import Terminated
 
 if t.TYPE_CHECKING:
     from ..extension import Alembic
@@ -66,10 +71,13 @@ def told(alembic: Alembic, *, full: bool) -> t.Iterator[None]:
 
     :param alembic: The extension, for the passwords that must not be shown.
     :param full: Whether to print the whole traceback too.
-    :raises ToldError: For an error that a user can mend.
+    :raises ToldError: For an error that a user can mend, and for SIGTERM.
+    :raises Abort: For Ctrl-C, which Click tells and exits for.
     """
     try:
         yield
+    except KeyboardInterrupt as error:
+        raise _interrupted(error, alembic) from error
     except (CommandError, SQLAlchemyError, OSError) as error:
         if full or _wants_traceback():
             click.echo(_without_secrets(traceback.format_exc(), alembic), err=True)
@@ -79,10 +87,29 @@ def told(alembic: Alembic, *, full: bool) -> t.Iterator[None]:
             )
 
         if isinstance(error, MigrationFailed):
-            _tell_applied(error)
+            _tell_applied(error, alembic)
 
         message, hint, exit_code = _explain(error)
-        raise ToldError(_without_secrets(message, alembic), hint, exit_code) from error
+        message = _without_secrets(message, alembic)
+        hint = hint and _without_secrets(hint, alembic)
+        raise ToldError(message, hint, exit_code) from error
+
+
+def _interrupted(error: KeyboardInterrupt, alembic: Alembic) -> Exception:
+    """Say where things stand, and how the command ends."""
+    message, hint, known = "", None, interruption_of(error)
+
+    if known is not None:
+        _tell_applied(known, alembic)
+        message, hint = known.message, known.hint
+
+    if isinstance(error, Terminated):
+        return ToldError(f"Terminated. {message}".rstrip(), hint, EXIT_CODE)
+
+    for line in filter(None, (message, hint)):
+        click.echo(line, err=True)
+
+    return click.Abort()
 
 
 def _wants_traceback() -> bool:
@@ -178,7 +205,7 @@ def _is_of_library(filename: str) -> bool:
     )
 
 
-def _tell_applied(error: MigrationFailed) -> None:
+def _tell_applied(error: MigrationFailed | Interruption, alembic: Alembic) -> None:
     several = len(error.standing) > 1
 
     for line in text.step_lines(error.applied, several=several):
@@ -187,11 +214,23 @@ def _tell_applied(error: MigrationFailed) -> None:
     for database, ids in error.standing.items():
         click.echo(f"{database} is at {text.joined(ids)}.", err=True)
 
-    if error.kept:
-        click.echo(f"Kept on {error.database} of {error.revision}:", err=True)
+    name = error.database
+    unanswered = getattr(error, "unanswered", None)
+    _tell_statements(f"Kept on {name} of {error.kept_of}:", error.kept, alembic)
+    _tell_statements(
+        f"Not answered by {name}, and may be kept too:",
+        [unanswered] if unanswered else [],
+        alembic,
+    )
 
-    for statement in error.kept:
-        click.echo(f"  {text.shorten(statement, _SQL_LENGTH)}", err=True)
+
+def _tell_statements(title: str, statements: t.Sequence[str], alembic: Alembic) -> None:
+    if statements:
+        click.echo(title, err=True)
+
+    for statement in statements:
+        line = text.shorten(_without_secrets(statement, alembic), _SQL_LENGTH)
+        click.echo(f"  {line}", err=True)
 
 
 def _without_secrets(message: str, alembic: Alembic) -> str:
@@ -199,7 +238,7 @@ def _without_secrets(message: str, alembic: Alembic) -> str:
         databases = alembic.databases.values()
     except Exception:
         # The config is what is wrong; no engine was made of it.
-        return message
+        return without_passwords(message)
 
     for database in databases:
         message = redact(message, database.engine)

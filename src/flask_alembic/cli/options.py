@@ -15,6 +15,7 @@ from .errors import told
 from .group import find_extension
 from .group import QUIET
 from .group import TRACEBACK
+from .signals import terminable
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
@@ -65,6 +66,16 @@ tag_option: _Option[t.Any] = click.option(
     expose_value=False,
     callback=_use,
     help="A text for the revisions to ask for.",
+)
+
+
+yes_option: _Option[t.Any] = click.option(
+    "-y",
+    "--yes",
+    is_flag=True,
+    expose_value=False,
+    callback=_use,
+    help="Do not ask, though a database is protected.",
 )
 
 
@@ -119,6 +130,21 @@ class NegativeNumbers(DatabaseCommand):
             args = [*(arg for arg in args if arg not in numbers), "--", *numbers]
 
         return super().parse_args(ctx, args)
+
+
+class RunCommand(NegativeNumbers):
+    """A command that changes databases. Told to end, it rolls back and says where they
+    stand.
+    """
+
+    def invoke(self, ctx: click.Context) -> t.Any:
+        """Run it.
+
+        :param ctx: Click's context.
+        :return: What the command returns.
+        """
+        with terminable():
+            return super().invoke(ctx)
 
 
 @contextmanager

@@ -12,16 +12,18 @@ from ..history import History
 from ..render import stamp as stamp_text
 from ..render import text
 from .completion import complete_revision
+from .confirm import confirmed
+from .confirm import downgrade_question
 from .options import alembic_log
 from .options import call_options
 from .options import database_option
-from .options import DatabaseCommand
 from .options import echo_lines
 from .options import given
-from .options import NegativeNumbers
+from .options import RunCommand
 from .options import skip_missing
 from .options import tell_lines
 from .options import verbose_log
+from .options import yes_option
 from .sql import sql_options
 
 if t.TYPE_CHECKING:
@@ -29,7 +31,7 @@ if t.TYPE_CHECKING:
     from ..reports import MigrationReport
 
 
-@click.command(cls=NegativeNumbers)
+@click.command(cls=RunCommand)
 @click.argument(
     "target", default="heads", shell_complete=complete_revision("head", "heads")
 )
@@ -53,9 +55,10 @@ def upgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) ->
     _tell(alembic, report, "upgrade")
 
 
-@click.command(cls=NegativeNumbers)
+@click.command(cls=RunCommand)
 @click.argument("target", default="-1", shell_complete=complete_revision("base"))
 @skip_missing
+@yes_option
 @call_options
 @verbose_log
 @sql_options
@@ -68,13 +71,16 @@ def downgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) 
     """
     _tell_number(alembic, target, "-")
 
+    def run() -> MigrationReport:
+        return alembic.downgrade(target, **given(skip_missing=skip_missing))
+
     with alembic_log(verbose):
-        report = alembic.downgrade(target, **given(skip_missing=skip_missing))
+        report = confirmed(alembic, run, downgrade_question(target))
 
     _tell(alembic, report, "downgrade")
 
 
-@click.command(cls=NegativeNumbers)
+@click.command(cls=RunCommand)
 @click.argument(
     "targets",
     metavar="[TARGET]...",
@@ -92,6 +98,7 @@ def downgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) 
     help="Only if the schema is that of TARGET: compare, and try what comes after it.",
 )
 @skip_missing
+@yes_option
 @call_options
 @verbose_log
 @sql_options
@@ -111,12 +118,14 @@ def stamp(
     With --verify the revisions after TARGET are run and rolled back. What their Python
     code does outside of the database stays.
     """
+    options = given(purge=purge, verify=verify, skip_missing=skip_missing)
+
+    def run() -> MigrationReport:
+        return alembic.stamp(targets or "heads", **options)
+
     try:
         with alembic_log(verbose):
-            report = alembic.stamp(
-                targets or "heads",
-                **given(purge=purge, verify=verify, skip_missing=skip_missing),
-            )
+            report = confirmed(alembic, run, "Empty the version table?")
     except SchemaMismatchError as error:
         echo_lines(stamp_text.verification_lines(error.verifications))
         raise
@@ -127,7 +136,7 @@ def stamp(
     _tell(alembic, report, "stamp")
 
 
-@click.command("ensure-version", cls=DatabaseCommand)
+@click.command("ensure-version", cls=RunCommand)
 @database_option
 @verbose_log
 @sql_options

@@ -91,7 +91,7 @@ def _purge(alembic: Facade, ids: Heads, heads: Heads) -> list[MigrationStep]:
     if sorted(ids) == sorted(heads):
         return []
 
-    return [PurgeStep(alembic.script_directory, ids, heads)]
+    return [PurgeStep(alembic.script_directory, ids, heads, asked_for=True)]
 
 
 def _stamp(

@@ -83,6 +83,15 @@ def _summary(
     return f"Nothing to do: {database} is at {joined(ids)}."
 
 
+def undone_lines(undone: t.Mapping[str, tuple[str, ...]]) -> list[str]:
+    """What would be undone.
+
+    :param undone: For each database ids.
+    :return: A line a database.
+    """
+    return [f"  {name}: {', '.join(ids)}" for name, ids in undone.items()]
+
+
 def joined(ids: t.Collection[str]) -> str:
     """Revision ids in a sentence.
 
