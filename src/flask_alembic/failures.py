@@ -54,8 +54,14 @@ class Failure:
     @property
     def reason(self) -> str:
         """What was raised, in a sentence, without the password of any database."""
-        text = describe(self.error)
+        return self.without_secrets(describe(self.error))
 
+    def without_secrets(self, text: str) -> str:
+        """A text without the password of any database.
+
+        :param text: Such as a driver's message.
+        :return: The text, with ``***`` in its place.
+        """
         for context in self.contexts.values():
             if context.connection is not None and not context.as_sql:
                 text = redact(text, context.connection.engine)
@@ -83,7 +89,7 @@ def migration_failed(failure: Failure) -> MigrationFailed:
     if failure.context.as_sql:
         return _not_written(failure)
 
-    return _error(
+    return make_error(
         MigrationFailed,
         f"Revision {failure.revision} failed on the database '{failure.database}':"
         f" {failure.reason}",
@@ -121,7 +127,7 @@ def commit_failed(failure: Failure) -> MigrationFailed:
         return migration_failed(failure)
 
     have = ", ".join(f"'{name}'" for name in failure.have_it)
-    return _error(
+    return make_error(
         PartialCommitError,
         f"Revision {failure.revision} was committed on {have}, but the commit on"
         f" '{failure.database}' failed: {failure.reason}",
@@ -168,18 +174,31 @@ def _texts(parameters: object) -> t.Iterator[str]:
             yield from _texts(item)
 
 
-def _error(
-    kind: type[MigrationFailed], message: str, hint: str, failure: Failure
+def make_error(
+    kind: type[MigrationFailed],
+    message: str,
+    hint: str,
+    failure: Failure,
+    **more: t.Any,
 ) -> MigrationFailed:
-    cause = failure.error
+    """Make an error that is SQLAlchemy's too, if the cause is.
+
+    :param kind: The class.
+    :param message: The cause.
+    :param hint: The cure.
+    :param failure: What is known.
+    :param more: What the class takes besides.
+    :return: The error to raise.
+    """
+    cause, data = failure.error, {**_data(failure), **more}
 
     if not isinstance(cause, DBAPIError):
-        return kind(message, hint=hint, **_data(failure))
+        return kind(message, hint=hint, **data)
 
     # SQLAlchemy's error too, for those who wait for a lock by catching that.
     both = type(kind.__name__, (kind, _sqlalchemy_class(cause)), {})
     both.__module__ = kind.__module__
-    error = t.cast(MigrationFailed, both(message, hint=hint, **_data(failure)))
+    error = t.cast(MigrationFailed, both(message, hint=hint, **data))
     vars(error).update({**vars(cause), **vars(error)})
     return error
 
@@ -206,14 +225,9 @@ def _hint(failure: Failure) -> str:
     database = failure.database
 
     if failure.kept:
-        why = f"{_product(failure.context)} can't roll back DDL."
-
-        if failure.context.impl.transactional_ddl:
-            why = "What ran in autocommit_block(), and before it, can't be rolled back."
-
         return (
-            f"{why} Undo by hand what was kept, mend {place} and run the same command"
-            " again."
+            f"{why_kept(failure)} Undo by hand what was kept, mend {place} and run the"
+            " same command again."
         )
 
     if not failure.standing.get(database) and "already exists" in str(failure.error):
@@ -233,6 +247,18 @@ def _hint(failure: Failure) -> str:
 
     again = "run the same command again" if place == _CAUSE else "run it again"
     return f"Nothing of this revision was kept. Mend {place} and {again}."
+
+
+def why_kept(failure: Failure) -> str:
+    """Why statements could not be rolled back, in a sentence.
+
+    :param failure: What is known.
+    :return: The sentence.
+    """
+    if failure.context.impl.transactional_ddl:
+        return "What ran in autocommit_block(), and before it, can't be rolled back."
+
+    return f"{product(failure.context)} can't roll back DDL."
 
 
 _CAUSE: t.Final = "the cause"
@@ -255,7 +281,12 @@ def _file(failure: Failure) -> str:
     return display(path, script.dir) if script else path
 
 
-def _product(context: MigrationContext) -> str:
+def product(context: MigrationContext) -> str:
+    """What a database calls itself.
+
+    :param context: Its context.
+    :return: The name.
+    """
     if getattr(context.dialect, "is_mariadb", False):
         return "MariaDB"
 

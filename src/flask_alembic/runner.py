@@ -4,7 +4,9 @@ together, and what is told of it. What happens on one database is elsewhere.
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 import typing as t
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,13 +16,17 @@ from functools import cached_property
 from .alembic_config import database_names
 from .database_run import DatabaseRun
 from .databases import identifier
-from .failures import commit_failed
 from .failures import Failure
-from .failures import migration_failed
+from .interruptions import not_committed
+from .interruptions import revision_failed
+from .interruptions import table_locked
 from .reports import AppliedStep
 from .reports import MigrationReport
+from .retries import pause
+from .retries import Tries
 from .rounds import in_step
 from .steps import step_key
+from .steps import step_name
 from .steps import tell_left_out
 
 if t.TYPE_CHECKING:
@@ -34,6 +40,8 @@ if t.TYPE_CHECKING:
         [tuple[str, ...], MigrationContext], t.Iterable[MigrationStep] | None
     ]
     Round = dict[str, MigrationStep]
+
+_log = logging.getLogger("flask_alembic")
 
 # Alembic's ``op`` is one for the whole process: while one thread migrates a database,
 # another thread's operations would go to that database too. Re-entrant, because a
@@ -149,19 +157,40 @@ class _Unit:
     done: dict[str, list[AppliedStep]] = field(default_factory=dict)
     have_it: list[str] = field(default_factory=list)
     round: Round = field(default_factory=dict)
+    saved: set[tuple[int, str]] = field(default_factory=set)
+    """The steps that are committed while others are not: which round, which database.
+    """
+    tries: Tries = field(default_factory=Tries)
 
     def run(self) -> None:
-        for round_ in self.rounds:
-            self.round = round_
-            tell_left_out(next(iter(round_.values())), self.run_.identifiers)
-
-            for name in round_:
-                self.run_step(name)
+        while (failure := self.run_rounds()) is not None:
+            self.wait(failure)
 
         for name in list(self.begun):
             self.commit(name)
 
-    def run_step(self, name: str) -> None:
+    def run_rounds(self) -> Failure | None:
+        """Run what is not committed yet.
+
+        :return: What kept a database from a table, where all can run again.
+        """
+        for number, round_ in enumerate(self.rounds):
+            self.round = round_
+
+            if self.tries.count == 1:
+                tell_left_out(next(iter(round_.values())), self.run_.identifiers)
+
+            for name in round_:
+                if (number, name) not in self.saved:
+                    if (failure := self.run_step(name)) is not None:
+                        return failure
+
+                    if name not in self.begun:
+                        self.saved.add((number, name))
+
+        return None
+
+    def run_step(self, name: str) -> Failure | None:
         database = self.run_.databases[name]
 
         try:
@@ -176,8 +205,7 @@ class _Unit:
             database.check()
         # SystemExit too: a revision that calls sys.exit() has failed.
         except (Exception, SystemExit) as error:
-            self.roll_back()
-            raise migration_failed(self.failure(name, error)) from error
+            return self.locked(name, error)
         except BaseException:
             self.roll_back()
             raise
@@ -187,6 +215,45 @@ class _Unit:
             # again otherwise.
             self.commit(name)
 
+        return None
+
+    def locked(self, name: str, error: BaseException) -> Failure:
+        """What to tell if a step can be run again later.
+
+        :raises MigrationFailed: If it can't.
+        """
+        databases = self.run_.databases
+        can_run_again = all(databases[begun].can_run_again for begun in self.begun)
+        is_locked = databases[name].is_locked(error)
+        self.roll_back()
+        failure = self.failure(name, error)
+
+        if not is_locked:
+            raise revision_failed(failure) from error
+
+        settings = databases[name].settings_of(self.round[name])
+
+        if not can_run_again or self.tries.count > settings.ddl_lock_retries:
+            raise table_locked(failure, self.tries, settings) from error
+
+        return failure
+
+    def wait(self, failure: Failure) -> None:
+        """Pause, without a transaction on any database."""
+        settings = self.run_.databases[failure.database].settings_of(failure.step)
+        seconds = pause(self.tries.count, first=0.5, longest=15.0)
+        self.tries.count += 1
+        _log.info(
+            "Revision %s waits for a table of the database '%s'; trying again in %.1f s"
+            " (attempt %d of %d)",
+            step_name(failure.step),
+            failure.database,
+            seconds,
+            self.tries.count,
+            settings.ddl_lock_retries + 1,
+        )
+        time.sleep(seconds)
+
     def commit(self, name: str) -> None:
         self.begun.remove(name)
 
@@ -195,7 +262,7 @@ class _Unit:
         except Exception as error:
             self.run_.databases[name].roll_back()
             self.roll_back()
-            raise commit_failed(self.failure(name, error)) from error
+            raise not_committed(self.failure(name, error)) from error
 
         self.run_.applied += self.done.pop(name)
         self.have_it.append(name)
@@ -203,6 +270,7 @@ class _Unit:
     def roll_back(self) -> None:
         for name in reversed(self.begun):
             self.run_.databases[name].roll_back()
+            self.done.pop(name, None)
 
         self.begun.clear()
 

@@ -21,8 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import FlaskAlembicError
 from ..failures import describe
 from ..redaction import redact
+from ..render import locks
 from ..render import text
 from ..run_errors import MigrationFailed
+from ..run_errors import TableLocked
 
 if t.TYPE_CHECKING:
     from ..extension import Alembic
@@ -132,7 +134,8 @@ def _os_hint(error: OSError) -> str | None:
 def _with_sql(error: FlaskAlembicError) -> str:
     cause = error.__cause__
     sql = _sql(cause) if isinstance(error, MigrationFailed) else ""
-    return f"{error}{sql}"
+    blockers = error.blockers if isinstance(error, TableLocked) else ()
+    return "\n".join([f"{error}", *locks.blocker_lines(blockers)]) + sql
 
 
 def _sql(error: BaseException | None) -> str:

@@ -68,6 +68,16 @@ tag_option: _Option[t.Any] = click.option(
 )
 
 
+wait_option: _Option[t.Any] = click.option(
+    "--wait",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    expose_value=False,
+    callback=_use,
+    help="Try so long to connect to a database that is down.",
+)
+
+
 def call_options(command: F) -> F:
     """The options of a command that may run revisions.
 
