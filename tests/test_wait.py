@@ -148,10 +148,11 @@ def test_wrong_time(apps: Apps, sqlite_url: str, wait: t.Any) -> None:
     assert info.value.key == "wait"
 
 
-def test_wrong_option(apps: Apps, sqlite_url: str, db: Cli) -> None:
+@pytest.mark.parametrize("wait", ["soon", "-1"])
+def test_wrong_option(apps: Apps, sqlite_url: str, db: Cli, wait: str) -> None:
     """The same on the command line."""
     app, _ = apps.plain(sqlite_url)
-    result = db(app, "upgrade", "--wait", "-1")
+    result = db(app, "upgrade", f"--wait={wait}")
     assert result.exit_code == 2
     assert "'--wait'" in result.output
 
