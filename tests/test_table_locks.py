@@ -27,6 +27,7 @@ from flask_alembic.lock_needs import need_of
 from flask_alembic.retries import pause
 from flask_alembic.statements import bare
 from flask_alembic.statements import names_in
+from own_servers import OwnMariaDB
 from servers import Databases
 from servers import with_driver
 from sessions import APPLICATION
@@ -787,6 +788,72 @@ def test_wrong_settings_of_a_revision(
     ((name, value),) = own.items()
     assert str(info.value) == f"migrations/r2_.py: {name} = {value!r} can't be used."
     assert info.value.path.endswith("r2_.py")
+
+
+# Where revisions run otherwise
+
+
+@on_postgresql
+def test_verify(url: str, apps: Apps, db: Cli) -> None:
+    """What is only tried waits for a table no longer either."""
+    app, alembic = with_items(apps, url, ALTER)
+
+    with Session(url) as reader:
+        reader.execute(READ)
+        result = db(app, "stamp", "--verify", "r1")
+        assert result.exit_code == 1
+        assert "canceling statement due to lock timeout" in result.output
+
+    with engine_of(alembic).connect() as connection:
+        assert timeout_of(connection) == "0"
+
+
+def test_mariadb_that_watches(apps: Apps, tmp_path: Path) -> None:
+    """Where MariaDB watches who holds a table, exactly those are named."""
+    server = OwnMariaDB(
+        tmp_path / "mariadb",
+        "--performance-schema=ON",
+        "--performance-schema-instrument=wait/lock/metadata/sql/mdl=ON",
+    )
+
+    try:
+        server.start()
+        app, alembic = with_items(apps, server.url, ALTER)
+
+        with Session(server.url) as reader, Session(server.url) as other:
+            reader.execute(READ)
+            other.execute("SELECT * FROM alembic_version")
+            error = failing(app, alembic)
+
+        assert [found.session for found in error.blockers] == [reader.id]
+        assert error.blockers[0].user == "root"
+        assert error.blockers[0].state == "Sleep"
+        assert str(error).endswith(" This session is in the way.")
+    finally:
+        server.stop()
+
+
+@on_mariadb
+def test_user_who_may_not_ask(url: str, apps: Apps) -> None:
+    """A user without rights gets the same error, which says what is not known."""
+    made = sa.make_url(url)
+    name = f"u{made.database}"[-32:]
+    ask(url, f"CREATE USER {name}@'%%' IDENTIFIED BY 'secret'")
+
+    try:
+        ask(url, f"GRANT ALL ON {made.database}.* TO {name}@'%%'")
+        own = made.set(username=name, password="secret")
+        text = own.render_as_string(hide_password=False)
+        app, alembic = with_items(apps, text, ALTER)
+
+        with Session(url) as reader:
+            reader.execute(READ)
+            error = failing(app, alembic)
+
+        assert error.blockers == ()
+        assert str(error).endswith(" Who it was, this user may not ask the database.")
+    finally:
+        ask(url, f"DROP USER {name}@'%%'")
 
 
 # Several databases
