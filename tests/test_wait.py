@@ -16,6 +16,7 @@ from conftest import Cli
 from flask_alembic import ConfigurationError
 from flask_alembic import ConnectionFailed
 from flask_alembic.retries import Patience
+from flask_alembic.waiting import patiently
 from own_servers import free_port
 from own_servers import OwnPostgreSQL
 from sessions import ask
@@ -131,6 +132,12 @@ def test_other_errors(apps: Apps, sqlite_url: str, pauses: list[float]) -> None:
 
         with pytest.raises(sa.exc.OperationalError, match="no such table"):
             alembic.upgrade(wait=30)
+
+    def connect() -> None:
+        raise ConfigurationError("no driver")
+
+    with pytest.raises(ConfigurationError):
+        patiently(connect, "default", Patience(30))
 
     assert not pauses
 

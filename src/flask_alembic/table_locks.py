@@ -167,7 +167,6 @@ class _PostgreSQL(TableLocks):
             "before_cursor_execute": self._before,
             "commit": self._end,
             "rollback": self._end,
-            "rollback_savepoint": self._forget,
         }
 
         for name, listener in listeners.items():
@@ -228,7 +227,7 @@ class _PostgreSQL(TableLocks):
         self._local = None
         self._has_locks = False
 
-    def _forget(self, *args: t.Any) -> None:
+    def _forget(self) -> None:
         self._local = _UNKNOWN
 
 
