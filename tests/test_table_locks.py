@@ -941,6 +941,39 @@ def test_one_database_has_it(apps: Apps, tmp_path: Path) -> None:
             databases.drop_all()
 
 
+def test_one_database_is_borrowed(apps: Apps, tmp_path: Path) -> None:
+    """What is in somebody else's transaction would run there twice."""
+    server = find_once("postgresql")
+
+    if server.problem:
+        pytest.skip(server.problem)
+
+    databases = Databases(server, tmp_path)
+    urls = {"first": databases.make(), "second": databases.make()}
+
+    try:
+        app, alembic = apps.several(urls, ALEMBIC={"ddl_lock_timeout": 0.2})
+        write_several(app, "r1", None, ITEMS)
+        upgrade(app, alembic)
+        write_several(app, "r2", "r1", f"{ADD}\n{ALTER}")
+        engine = t.cast(sa.Engine, alembic.engines["first"])
+
+        with (
+            Session(urls["second"]) as reader,
+            app.app_context(),
+            engine.connect() as connection,
+            connection.begin(),
+        ):
+            reader.execute(READ)
+
+            with pytest.raises(TableLocked, match="It was tried once, "):
+                with alembic.use_connection({"first": connection}):
+                    alembic.upgrade()
+    finally:
+        apps.close()
+        databases.drop_all()
+
+
 def write_several(
     app: Flask, revision: str, down_revision: str | None, upgrade: str
 ) -> None:

@@ -91,8 +91,10 @@ class DatabaseRun:
 
     @property
     def can_run_again(self) -> bool:
-        """Whether nothing that ran since the transaction began outlasts a rollback."""
-        return not self.log.kept
+        """Whether nothing that ran since the transaction began outlasts a rollback, and
+        that is ours to do.
+        """
+        return not self.is_borrowed and not self.log.kept
 
     def is_locked(self, error: BaseException) -> bool:
         """Whether a step failed because of a lock that others will let go.

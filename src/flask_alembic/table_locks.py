@@ -106,7 +106,8 @@ class _MySQL(TableLocks):
 
     @contextmanager
     def running(self) -> t.Iterator[None]:
-        self._usual = _ask(self._connection, "SELECT @@SESSION.lock_wait_timeout")
+        question = "SELECT @@SESSION.lock_wait_timeout"
+        self._usual = int(_ask(self._connection, question))
 
         try:
             yield
@@ -131,6 +132,7 @@ class _PostgreSQL(TableLocks):
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._has_setting = False
         self._limit: int | None = None
         self._usual = 0
         self._session = 0
@@ -139,10 +141,18 @@ class _PostgreSQL(TableLocks):
 
     @contextmanager
     def running(self) -> t.Iterator[None]:
-        self._usual = self._session = _ask(
+        found = _ask(
             self._connection,
             "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'",
         )
+
+        if found is None:
+            # Another database that speaks as PostgreSQL does.
+            yield
+            return
+
+        self._usual = self._session = int(found)
+        self._has_setting = True
 
         with self._listening():
             try:
@@ -154,7 +164,7 @@ class _PostgreSQL(TableLocks):
     @contextmanager
     def limited(self, seconds: float) -> t.Iterator[None]:
         milliseconds = min(math.ceil(seconds * 1000), _MOST_MILLISECONDS)
-        self._limit = milliseconds or self._usual
+        self._limit = (milliseconds or self._usual) if self._has_setting else None
 
         try:
             yield
@@ -241,10 +251,10 @@ def _execute(connection: sa.Connection, statement: str) -> None:
         cursor.close()
 
 
-def _ask(connection: sa.Connection, question: str) -> int:
+def _ask(connection: sa.Connection, question: str) -> t.Any:
     value = connection.exec_driver_sql(question).scalar()
     connection.commit()
-    return int(value or 0)
+    return value
 
 
 def _restore(connection: sa.Connection, statement: str) -> None:
