@@ -692,6 +692,46 @@ def seen_table(url: str) -> str:
     return SEEN if "postgres" in url else "CREATE TABLE seen (id integer)"
 
 
+@on_servers
+def test_timeout_of_the_app(url: str, apps: Apps) -> None:
+    """If the app sets a timeout on the connection, that one holds."""
+    name = "lock_timeout" if "postgres" in url else "lock_wait_timeout"
+    note = f"SELECT setting FROM pg_settings WHERE name = '{name}'"
+    note = note if "postgres" in url else f"SELECT @@SESSION.{name}"
+    code = f'{ALTER}\nop.execute("INSERT INTO seen {note}")'
+    app, alembic = with_items(apps, url, code)
+    ask(url, "CREATE TABLE seen (value varchar(20))")
+
+    @alembic.prepare_connection
+    def prepare(connection: sa.Connection, database: t.Any) -> None:
+        connection.exec_driver_sql(f"SET SESSION {name} = 7777")
+
+    upgrade(app, alembic)
+    assert ask(url, "SELECT value FROM seen") == [("7777",)]
+
+
+@on_servers
+def test_connection_is_used_again(url: str, apps: Apps) -> None:
+    """A connection that has run revisions has the timeout again in the next run."""
+    code = ALTER
+
+    if "postgres" in url:
+        code = f"with op.get_context().autocommit_block():\n    {ALTER}"
+
+    app, alembic = with_items(apps, url, code)
+    again = ALTER.replace("text", "more")
+    write_revision(app, "r3", "r2", upgrade=again)
+
+    with app.test_request_context():
+        alembic.upgrade("r2")
+
+        with Session(url) as reader:
+            reader.execute(READ)
+
+            with pytest.raises(TableLocked):
+                alembic.upgrade()
+
+
 @on_mariadb
 def test_mariadb_timeout(url: str, apps: Apps) -> None:
     """MariaDB's timeout is in whole seconds, and at least one. Zero leaves it alone."""

@@ -102,23 +102,30 @@ class _MySQL(TableLocks):
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._is_ours = False
         self._usual = 0
 
     @contextmanager
     def running(self) -> t.Iterator[None]:
-        question = "SELECT @@SESSION.lock_wait_timeout"
-        self._usual = int(_ask(self._connection, question))
+        question = "SELECT @@GLOBAL.lock_wait_timeout, @@SESSION.lock_wait_timeout"
+        usual, self._usual = _ask(self._connection, question)
+
+        # The app has set it on the connection otherwise.
+        self._is_ours = usual == self._usual
 
         try:
             yield
         finally:
-            _restore(self._connection, self._statement(self._usual))
+            if self._is_ours:
+                _restore(self._connection, self._statement(self._usual))
 
     @contextmanager
     def limited(self, seconds: float) -> t.Iterator[None]:
-        # They are whole seconds there.
-        wanted = min(math.ceil(seconds), _MOST_SECONDS) or self._usual
-        self._connection.exec_driver_sql(self._statement(wanted))
+        if self._is_ours:
+            # They are whole seconds there.
+            wanted = min(math.ceil(seconds), _MOST_SECONDS) or self._usual
+            self._connection.exec_driver_sql(self._statement(wanted))
+
         yield
 
     def _statement(self, seconds: int) -> str:
@@ -132,7 +139,7 @@ class _PostgreSQL(TableLocks):
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self._has_setting = False
+        self._is_ours = False
         self._limit: int | None = None
         self._usual = 0
         self._session = 0
@@ -143,28 +150,30 @@ class _PostgreSQL(TableLocks):
     def running(self) -> t.Iterator[None]:
         found = _ask(
             self._connection,
-            "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'",
+            "SELECT setting, source FROM pg_catalog.pg_settings"
+            " WHERE name = 'lock_timeout'",
         )
 
-        if found is None:
-            # Another database that speaks as PostgreSQL does.
+        # The app has set it on the connection; or it is another database that speaks as
+        # PostgreSQL does.
+        if found is None or found.source in ("client", "session"):
             yield
             return
 
-        self._usual = self._session = int(found)
-        self._has_setting = True
+        self._usual = self._session = int(found.setting)
+        self._is_ours = True
 
         with self._listening():
             try:
                 yield
             finally:
                 if self._session != self._usual:
-                    _restore(self._connection, f"SET lock_timeout = {self._usual}")
+                    _restore(self._connection, "RESET lock_timeout")
 
     @contextmanager
     def limited(self, seconds: float) -> t.Iterator[None]:
         milliseconds = min(math.ceil(seconds * 1000), _MOST_MILLISECONDS)
-        self._limit = (milliseconds or self._usual) if self._has_setting else None
+        self._limit = (milliseconds or self._usual) if self._is_ours else None
 
         try:
             yield
@@ -252,9 +261,9 @@ def _execute(connection: sa.Connection, statement: str) -> None:
 
 
 def _ask(connection: sa.Connection, question: str) -> t.Any:
-    value = connection.exec_driver_sql(question).scalar()
+    row = connection.exec_driver_sql(question).one_or_none()
     connection.commit()
-    return value
+    return row
 
 
 def _restore(connection: sa.Connection, statement: str) -> None:
