@@ -36,7 +36,11 @@ from servers import find
 HOME: t.Final = "/home/ada"
 """What the pages call the folder that the apps lie in."""
 
-SERVERS: t.Final = {"mysql.md": "mariadb", "tenants.md": "postgresql"}
+SERVERS: t.Final = {
+    "locks.md": "postgresql",
+    "mysql.md": "mariadb",
+    "tenants.md": "postgresql",
+}
 """The pages that need a server: theirs is the URL in ``DATABASE_URL``."""
 
 FILES: t.Final = ("python", "ini", "mako")
@@ -49,6 +53,8 @@ _ID: t.Final = re.compile(
 _FIRST_ID: t.Final = 1767605400
 _VARYING: t.Final = (
     (re.compile(r"\b\d+ ms\b"), "N ms"),
+    (re.compile(r"\b\d+\.\d s\b|(?<=for )\d+ s\b"), "N s"),
+    (re.compile(r"\bsession \d+\b"), "session N"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?"), "TIME"),
     (re.compile(r"\b0x[0-9a-f]+\b"), "0xADDRESS"),
 )

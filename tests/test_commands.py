@@ -110,7 +110,7 @@ OPTIONS: dict[str, set[str]] = {
     "revision": NEW_REVISION_OPTIONS | {"--empty", "--autogenerate", "--skip-empty"},
     "show": set(),
     "stamp": {"--purge", "--verify", "--skip-missing", "-y", "--yes"},
-    "upgrade": {"--skip-missing"},
+    "upgrade": {"--skip-missing", "--wait"},
 }
 
 

@@ -58,13 +58,14 @@ class CallOptions:
         :param wait: Instead of the one so far.
         :param run: Besides those so far.
         :return: New options.
+        :raises ConfigurationError: If ``wait`` is no time.
         """
         return CallOptions(
             databases=self.databases if databases is None else _names(databases),
             x=(*self.x, *_pairs(x)),
             tag=self.tag if tag is None else tag,
             autogenerate=autogenerate,
-            wait=self.wait if wait is None else wait,
+            wait=self.wait if wait is None else _seconds(wait),
             run={**self.run, **(run or {})},
         )
 
@@ -101,6 +102,20 @@ def _pairs(x: XArguments | None) -> tuple[str, ...]:
         return tuple(f"{key}={value}" for key, value in x.items())
 
     return (x,) if isinstance(x, str) else tuple(x)
+
+
+def _seconds(wait: float) -> float:
+    is_number = isinstance(wait, (int, float)) and not isinstance(wait, bool)
+
+    if is_number and 0 <= wait < float("inf"):
+        return float(wait)
+
+    # See settings.py: an error loads Alembic, an app that starts well does not.
+    from .errors import ConfigurationError
+
+    raise ConfigurationError(
+        f"wait={wait!r} must be a number of seconds, 0 or more.", key="wait", value=wait
+    )
 
 
 def _unknown(name: str, known: t.Iterable[str]) -> Exception:

@@ -7,12 +7,15 @@ from __future__ import annotations
 import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
+from functools import partial
 
 from .connections import borrow_connection
 from .connections import close_connection
 from .connections import end_transaction
 from .connections import open_connection
 from .connections import OpenConnection
+from .retries import Patience
+from .waiting import patiently
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -41,11 +44,19 @@ class ConnectionSet:
         self._hooks = hooks
         self._opened: dict[str, OpenConnection] = {}
         self._set_aside: list[OpenConnection] = []
+        self._patience = Patience(0)
 
     @property
     def names(self) -> set[str]:
         """The databases with an open connection."""
         return set(self._opened)
+
+    def wait(self, seconds: float) -> None:
+        """Let databases that are down have some time from now on.
+
+        :param seconds: How long to try to connect to all of them.
+        """
+        self._patience = Patience(seconds)
 
     def open(self, database: Database) -> sa.Connection:
         """Open a connection and prepare it.
@@ -60,7 +71,8 @@ class ConnectionSet:
         else:
             # The app is not to get a connection with another search_path or role.
             keep_pooled = self.keep_pooled and not self._hooks.prepare_connections
-            opened = open_connection(database, keep_pooled=keep_pooled)
+            connect = partial(open_connection, database, keep_pooled=keep_pooled)
+            opened = patiently(connect, database.name, self._patience)
 
         self._opened[database.name] = opened
         self._hooks.prepare(opened.connection, database)

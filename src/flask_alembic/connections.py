@@ -241,6 +241,7 @@ def _connection_failed(
         f" {safe_url(database.engine)}: {reason}",
         database=database.name,
         orig=orig,
+        reason=reason,
         hint=hint,
     )
 

@@ -22,11 +22,14 @@ from .history import History
 from .kept import StatementLog
 from .reports import AppliedStep
 from .sqlite_restored import revision_wins
+from .step_settings import step_settings
 from .steps import call_step
 from .steps import step_comment
 from .steps import step_direction
 from .steps import step_name
 from .steps import step_removed
+from .table_locks import is_lock_error
+from .table_locks import table_locks
 from .version_table import read_heads
 
 if t.TYPE_CHECKING:
@@ -35,6 +38,7 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep
 
     from .run_settings import RunSettings
+    from .table_locks import TableLocks
 
     Work = t.Callable[
         [tuple[str, ...], MigrationContext], t.Iterable[MigrationStep] | None
@@ -72,6 +76,7 @@ class DatabaseRun:
         self.maintainer: Maintainer = Maintainer(context, ())
         self.check: t.Callable[[], None] = _nothing
         """Lets deferred constraints fail, while every database can roll back."""
+        self._table_locks: TableLocks = table_locks(None)
         self._transaction: LogicalTransaction | None = None
         self._stood: list[set[str]] = []
 
@@ -98,6 +103,31 @@ class DatabaseRun:
         """Whether somebody else will commit, or nothing is connected."""
         return alembic_internals.in_external_transaction(self.context)
 
+    @property
+    def can_run_again(self) -> bool:
+        """Whether nothing that ran since the transaction began outlasts a rollback, and
+        that is ours to do.
+        """
+        return not self.is_borrowed and not self.log.complete and not self.log.kept
+
+    def is_locked(self, error: BaseException) -> bool:
+        """Whether a step failed because of a lock that others will let go.
+
+        :param error: What it raised.
+        :return: ``True`` if so. In somebody else's transaction that is theirs to see.
+        """
+        return not self.is_borrowed and is_lock_error(error, self.context.dialect.name)
+
+    def settings_of(self, step: MigrationStep) -> RunSettings:
+        """How to run a step.
+
+        :param step: The step.
+        :return: The settings of the run, with those of the revision on top.
+        :raises RevisionFileError: If one of those can't be used.
+        """
+        location = self.context.script.dir if self.context.script else ""
+        return step_settings(step, self.settings, location)
+
     def ask(self, work: Work) -> None:
         """Ask the work for the steps. It may do something to the database too, which
         lasts.
@@ -109,6 +139,9 @@ class DatabaseRun:
 
         with alembic_internals.proxies(make_operations(context)):
             self.steps = list(work(self.heads, context) or ())
+
+        for step in self.steps:
+            self.settings_of(step)  # a value may be wrong
 
         self._end_read()
         self.standing = self.heads
@@ -129,7 +162,16 @@ class DatabaseRun:
 
         if connection is None or self.is_borrowed:
             yield
-        elif self.context.dialect.name == "postgresql":
+            return
+
+        self._table_locks = table_locks(connection)
+
+        with self._table_locks.running(), self._checking(connection):
+            yield
+
+    @contextmanager
+    def _checking(self, connection: sa.Connection) -> t.Iterator[None]:
+        if self.context.dialect.name == "postgresql":
             self.check = lambda: _check_deferred(connection)
             yield
         else:
@@ -207,6 +249,8 @@ class DatabaseRun:
             if self.context.connection is not None and not self.context.as_sql:
                 stack.enter_context(self.log.listening(self.context.connection))
 
+            limit = self.settings_of(step).ddl_lock_timeout
+            stack.enter_context(self._table_locks.limited(limit))
             stack.enter_context(revision_wins(self.context))
             stack.enter_context(
                 alembic_internals.proxies(make_operations(self.context))

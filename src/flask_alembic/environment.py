@@ -131,6 +131,7 @@ class Environment:
         """
         selected = self.options.select(databases)
         missing = [name for name in selected if name not in self._contexts]
+        self.connections.wait(self.options.wait)
 
         try:
             for name in missing:
@@ -264,9 +265,8 @@ class Environment:
         options = self._options_of(name, databases, config)
         connection = self.connections.open(databases[name])
         context = self.environment_context(name, config, script)
-        # It is for scripts; Alembic refuses it here.
-        options = {**options, "literal_binds": False}
-        context.configure(connection=connection, **options)
+        # These binds are for scripts; Alembic refuses them here.
+        context.configure(connection=connection, **{**options, "literal_binds": False})
         result = context.get_context()
 
         if options.get("compare_server_default") is True:

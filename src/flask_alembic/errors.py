@@ -264,6 +264,7 @@ class ConnectionFailed(FlaskAlembicError, OperationalError):
     :param message: The cause, without a password.
     :param database: The name of the database.
     :param orig: What the driver raised.
+    :param reason: What it said, without a password.
     :param hint: The cure.
 
     .. versionadded:: 4.0
@@ -275,6 +276,7 @@ class ConnectionFailed(FlaskAlembicError, OperationalError):
         *,
         database: str,
         orig: BaseException,
+        reason: str = "",
         hint: str | None = None,
     ) -> None:
         OperationalError.__init__(self, None, None, orig)
@@ -282,6 +284,7 @@ class ConnectionFailed(FlaskAlembicError, OperationalError):
         self.message = message
         self.hint = hint
         self.database: str = database
+        self.reason: str = reason
 
     def __str__(self) -> str:
         return self.message

@@ -205,6 +205,7 @@ class Alembic(AppBinding):
         x: XArguments | None = None,
         tag: str | None = None,
         skip_missing: bool = False,
+        wait: float | None = None,
     ) -> MigrationReport:
         """Run revisions up to a target, on all databases.
 
@@ -215,15 +216,18 @@ class Alembic(AppBinding):
         :param tag: A text for the revisions, as of :meth:`using`.
         :param skip_missing: Whether to leave ids alone that no file has. Otherwise
             they are an error.
+        :param wait: How long to try to connect to databases that are down, in seconds.
         :return: What was applied.
         :raises MigrationFailed: If a revision raises. It says what was applied before.
+        :raises TableLocked: If others keep a table for too long that a revision needs.
+        :raises ConnectionFailed: If a database can't be reached.
         :raises UnknownRevisionError: If no file has the id that a database is at; with
             ``skip_missing``, if a revision may have been applied before that.
 
         .. versionchanged:: 4.0
-            Added ``databases``, ``x``, ``tag`` and ``skip_missing``.
+            Added ``databases``, ``x``, ``tag``, ``skip_missing`` and ``wait``.
         """
-        with self.using(databases=databases, x=x, tag=tag):
+        with self.using(databases=databases, x=x, tag=tag, wait=wait):
             return self._report(
                 operations.upgrade.upgrade, target, skip_missing=skip_missing
             )

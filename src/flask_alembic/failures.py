@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
-from .async_driver import driver_error
+from .descriptions import describe
 from .errors import FlaskAlembicError
 from .offline_connection import how_to_write
 from .redaction import redact
@@ -24,14 +23,6 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep
 
     from .reports import AppliedStep
-
-_HIDDEN: t.Final = "***"
-
-# MySQL and MariaDB quote what is in the rows: Duplicate entry 'x' for key 'y'.
-_ROW_DATA: t.Final = re.compile(r"(?<=(?:entry|alue:) )'.*?'(?= for )", re.DOTALL)
-
-# A shorter parameter is found in any text.
-_SHORTEST: t.Final = 3
 
 
 @dataclass(frozen=True)
@@ -57,8 +48,14 @@ class Failure:
     @property
     def reason(self) -> str:
         """What was raised, in a sentence, without the password of any database."""
-        text = describe(self.error)
+        return self.without_secrets(describe(self.error))
 
+    def without_secrets(self, text: str) -> str:
+        """A text without the password of any database.
+
+        :param text: Such as a driver's message.
+        :return: The text, with ``***`` in its place.
+        """
         for context in self.contexts.values():
             if context.connection is not None and not context.as_sql:
                 text = redact(text, context.connection.engine)
@@ -73,7 +70,7 @@ class Failure:
                 "What ran in autocommit_block(), and before it, can't be rolled back."
             )
 
-        return f"{_product(self.context)} can't roll back DDL."
+        return f"{product(self.context)} can't roll back DDL."
 
     @property
     def what_is_undone(self) -> str:
@@ -101,7 +98,7 @@ def migration_failed(failure: Failure) -> MigrationFailed:
     if failure.context.as_sql:
         return _not_written(failure)
 
-    return _error(
+    return make_error(
         MigrationFailed,
         f"Revision {failure.revision} failed on the database '{failure.database}':"
         f" {failure.reason}",
@@ -139,7 +136,7 @@ def commit_failed(failure: Failure) -> MigrationFailed:
         return migration_failed(failure)
 
     have = ", ".join(f"'{name}'" for name in failure.have_it)
-    return _error(
+    return make_error(
         PartialCommitError,
         f"Revision {failure.revision} was committed on {have}, but the commit on"
         f" '{failure.database}' failed: {failure.reason}",
@@ -148,56 +145,31 @@ def commit_failed(failure: Failure) -> MigrationFailed:
     )
 
 
-def describe(error: BaseException) -> str:
-    """An exception in one sentence, without row data.
-
-    :param error: Any exception.
-    :return: What the driver said, or the type and the text.
-    """
-    if isinstance(error, MigrationFailed):
-        kind, text = type(error).__name__, str(error)
-    elif isinstance(error, DBAPIError) and error.orig is not None:
-        kind, text = type(driver_error(error)).__name__, _without_rows(error)
-    else:
-        kind, text = type(error).__name__, "" if error.args == (None,) else str(error)
-
-    return f"{kind}: {text}" if text else kind
-
-
-def _without_rows(error: DBAPIError) -> str:
-    # The first line is the sentence. PostgreSQL's others quote rows.
-    text = next(iter(str(driver_error(error)).strip().splitlines()), "")
-    text = _ROW_DATA.sub(f"'{_HIDDEN}'", text)
-
-    for value in _texts(error.params):
-        text = text.replace(value, _HIDDEN)
-
-    return text
-
-
-def _texts(parameters: object) -> t.Iterator[str]:
-    if isinstance(parameters, str):
-        if len(parameters) >= _SHORTEST:
-            yield parameters
-    elif isinstance(parameters, t.Mapping):
-        yield from _texts(list(parameters.values()))
-    elif isinstance(parameters, (list, tuple)):
-        for item in parameters:
-            yield from _texts(item)
-
-
-def _error(
-    kind: type[MigrationFailed], message: str, hint: str, failure: Failure
+def make_error(
+    kind: type[MigrationFailed],
+    message: str,
+    hint: str,
+    failure: Failure,
+    **more: t.Any,
 ) -> MigrationFailed:
-    cause = failure.error
+    """Make an error that is SQLAlchemy's too, if the cause is.
+
+    :param kind: The class.
+    :param message: The cause.
+    :param hint: The cure.
+    :param failure: What is known.
+    :param more: What the class takes besides.
+    :return: The error to raise.
+    """
+    cause, data = failure.error, {**_data(failure), **more}
 
     if not isinstance(cause, DBAPIError):
-        return kind(message, hint=hint, **_data(failure))
+        return kind(message, hint=hint, **data)
 
     # SQLAlchemy's error too, for those who wait for a lock by catching that.
     both = type(kind.__name__, (kind, _sqlalchemy_class(cause)), {})
     both.__module__ = kind.__module__
-    error = t.cast(MigrationFailed, both(message, hint=hint, **_data(failure)))
+    error = t.cast(MigrationFailed, both(message, hint=hint, **data))
     vars(error).update({**vars(cause), **vars(error)})
     return error
 
@@ -281,7 +253,12 @@ def _file(failure: Failure) -> str:
     return display(path, script.dir) if script else path
 
 
-def _product(context: MigrationContext) -> str:
+def product(context: MigrationContext) -> str:
+    """What a database calls itself.
+
+    :param context: Its context.
+    :return: The name.
+    """
     if getattr(context.dialect, "is_mariadb", False):
         return "MariaDB"
 

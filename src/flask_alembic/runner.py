@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import threading
 import typing as t
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from dataclasses import field
@@ -15,18 +14,13 @@ from functools import cached_property
 from .alembic_config import database_names
 from .database_run import DatabaseRun
 from .databases import identifier
-from .failures import commit_failed
-from .failures import Failure
-from .failures import migration_failed
-from .interruption import note_commit
 from .interruption import note_run
-from .interruption import note_step
 from .protection import check_protected
 from .reports import AppliedStep
 from .reports import MigrationReport
 from .rounds import in_step
 from .steps import step_key
-from .steps import tell_left_out
+from .unit import Unit
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -101,7 +95,10 @@ class _Run:
                 stack.enter_context(database.migrating())
 
             for rounds in self.units():
-                _Unit(self, rounds).run()
+                unit = Unit(
+                    self.databases, rounds, self.kwargs, self.identifiers, self.applied
+                )
+                unit.run(lambda: None)
 
     def check_confirmed(self) -> None:
         connected = [d for d in self.databases.values() if not d.context.as_sql]
@@ -159,100 +156,4 @@ class _Run:
             tuple(self.applied),
             self.standing,
             {name: ids for name, ids in skipped.items() if ids},
-        )
-
-
-@dataclass
-class _Unit:
-    """What is committed together, on its way over the databases."""
-
-    run_: _Run
-    rounds: list[Round]
-    begun: list[str] = field(default_factory=list)
-    done: dict[str, list[AppliedStep]] = field(default_factory=dict)
-    have_it: list[str] = field(default_factory=list)
-    last: Round = field(default_factory=dict)
-
-    def run(self) -> None:
-        left = Counter(name for round_ in self.rounds for name in round_)
-
-        for round_ in self.rounds:
-            tell_left_out(next(iter(round_.values())), self.run_.identifiers)
-            self.have_it.clear()
-
-            for name, step in round_.items():
-                left[name] -= 1
-                self.run_step(name, step, is_last=not left[name])
-
-        for name in list(self.begun):
-            self.commit(name)
-
-    def run_step(self, name: str, step: MigrationStep, *, is_last: bool) -> None:
-        database = self.run_.databases[name]
-        self.last[name] = step
-
-        try:
-            database.announce(step)
-
-            if name not in self.begun:
-                self.begun.append(name)
-                database.begin()
-
-            done = database.apply(step, self.run_.kwargs)
-            self.done.setdefault(name, []).append(done)
-
-            # Earlier, it would end the deferring for the steps that follow.
-            if is_last:
-                database.check()
-        # SystemExit too: a revision that calls sys.exit() has failed.
-        except (Exception, SystemExit) as error:
-            self.roll_back()
-            raise migration_failed(self.failure(name, error)) from error
-        except BaseException as error:
-            self.roll_back()
-            note_step(error, self.failure(name, error), database.unanswered)
-            raise
-
-        if not database.rolls_back_ddl:
-            # Its DDL took effect, so its version has to as well: a rerun would do it
-            # again otherwise.
-            self.commit(name)
-
-    def commit(self, name: str) -> None:
-        try:
-            self.run_.databases[name].commit()
-        except Exception as error:
-            self.roll_back()
-            raise commit_failed(self.failure(name, error)) from error
-        except BaseException as error:
-            self.roll_back()
-            note_commit(error, self.failure(name, error))
-            raise
-
-        self.begun.remove(name)
-        self.run_.applied += self.done.pop(name)
-        self.have_it.append(name)
-
-    def roll_back(self) -> None:
-        for name in reversed(self.begun):
-            database = self.run_.databases[name]
-            database.roll_back()
-            self.run_.applied += self.done.pop(name, [])[: database.log.complete]
-
-        self.begun.clear()
-
-    def failure(self, name: str, error: BaseException) -> Failure:
-        databases = self.run_.databases
-        log = databases[name].log
-        return Failure(
-            error,
-            self.last[name],
-            name,
-            {n: database.context for n, database in databases.items()},
-            tuple(self.run_.applied),
-            self.run_.standing,
-            tuple(self.have_it),
-            log.kept,
-            log.kept_of if log.kept else None,
-            is_whole_run=len(self.rounds) > 1,
         )

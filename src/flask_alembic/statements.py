@@ -1,5 +1,5 @@
-"""How SQL statements end in a script, so that a database's own client takes them. Pure:
-texts become texts.
+"""What SQL statements are made of: how they end in a script, so that a database's own
+client takes them, and which words are in them. Pure: texts become texts.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _TOKENS: t.Final = {
     ),
     "mssql": (rf"\[[^\]]*\]|{_QUOTED}", _COMMENT),
 }
+
+_NAME: t.Final = re.compile(r"[^\W\d][\w$]*")
 
 # What Oracle runs as a block, which ends in a semicolon of its own.
 _BLOCK_END: t.Final = re.compile(r"\bend\b[^;]*;\s*$", re.IGNORECASE)
@@ -60,6 +62,51 @@ def ended(statement: str, dialect: str, terminator: str) -> str:
     return f"{code}{terminator}{_after(rest)}"
 
 
+def bare(text: str, dialect: str) -> list[str]:
+    """The statements in a text, as far as their keywords tell what they do.
+
+    :param text: One statement or several.
+    :param dialect: The name of the dialect.
+    :return: Each of them in one line, without comments. What is quoted is ``''``.
+    """
+    statements = [""]
+
+    for match in _pattern(dialect).finditer(text):
+        if match["end"]:
+            statements.append("")
+        elif match["quoted"]:
+            statements[-1] += "''"
+        else:
+            statements[-1] += " " if match["comment"] else match[0]
+
+    lines = [" ".join(statement.split()) for statement in statements]
+    return [line for line in lines if line]
+
+
+def names_in(text: str, dialect: str) -> frozenset[str]:
+    """What may be the name of a table or an index in a text.
+
+    :param text: Statements.
+    :param dialect: The name of the dialect.
+    :return: All words, as the database has them, and all that is quoted as names are.
+    """
+    found, plain = set(), ""
+
+    for match in _pattern(dialect).finditer(text):
+        first = match[0][0]
+
+        if match["quoted"] and first in '"`[':
+            found.add(match[0][1:-1].replace(first * 2, first))
+
+        # The body of a DO block has names in it too.
+        is_code = not match["quoted"] or first == "$"
+        plain += match[0] if is_code and not match["comment"] else " "
+
+    # PostgreSQL has them in small letters.
+    plain = plain.lower() if dialect == "postgresql" else plain
+    return frozenset(found) | frozenset(_NAME.findall(plain))
+
+
 def _read(statement: str, dialect: str) -> list[tuple[str, str, int]]:
     """The parts of a statement: code, comment or nothing; its text; where it ends."""
     return [
@@ -71,7 +118,8 @@ def _read(statement: str, dialect: str) -> list[tuple[str, str, int]]:
 def _pattern(dialect: str) -> re.Pattern[str]:
     quoted, comment = _TOKENS.get(dialect, (_QUOTED, _COMMENT))
     return re.compile(
-        rf"(?P<quoted>{quoted})|(?P<comment>{comment})|(?P<end>;)|(?P<space>\s+)|.",
+        rf"(?P<quoted>{quoted})|(?P<comment>{comment})|(?P<end>;)|(?P<space>\s+)"
+        r"|\w+(?!')|.",
         re.DOTALL,
     )
 

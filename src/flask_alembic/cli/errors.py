@@ -18,14 +18,16 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import NoSuchModuleError
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..descriptions import describe
 from ..errors import FlaskAlembicError
 from ..errors import without_passwords
-from ..failures import describe
 from ..redaction import redact
+from ..render import locks
 from ..render import text
 from ..run_errors import Interruption
 from ..run_errors import interruption_of
 from ..run_errors import MigrationFailed
+from ..run_errors import TableLocked
 from .signals import EXIT_CODE
 from .signals import Terminated
 
@@ -159,7 +161,8 @@ def _os_hint(error: OSError) -> str | None:
 def _with_sql(error: FlaskAlembicError) -> str:
     cause = error.__cause__
     sql = _sql(cause) if isinstance(error, MigrationFailed) else ""
-    return f"{error}{sql}"
+    blockers = error.blockers if isinstance(error, TableLocked) else ()
+    return "\n".join([f"{error}", *locks.blocker_lines(blockers)]) + sql
 
 
 def _sql(error: BaseException | None) -> str:

@@ -77,6 +77,14 @@ yes_option: _Option[t.Any] = click.option(
     callback=_use,
     help="Do not ask, though a database is protected.",
 )
+wait_option: _Option[t.Any] = click.option(
+    "--wait",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    expose_value=False,
+    callback=_use,
+    help="Try so long to connect to a database that is down.",
+)
 
 
 def call_options(command: F) -> F:

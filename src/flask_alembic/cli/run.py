@@ -23,6 +23,7 @@ from .options import RunCommand
 from .options import skip_missing
 from .options import tell_lines
 from .options import verbose_log
+from .options import wait_option
 from .options import yes_option
 from .sql import sql_options
 
@@ -36,6 +37,7 @@ if t.TYPE_CHECKING:
     "target", default="heads", shell_complete=complete_revision("head", "heads")
 )
 @skip_missing
+@wait_option
 @call_options
 @verbose_log
 @sql_options

@@ -11,13 +11,15 @@ from .. import alembic_internals
 from ..adopt_reports import Verification
 from ..databases import default_name
 from ..databases import identifier
+from ..descriptions import describe as describe_error
 from ..errors import FlaskAlembicError
 from ..errors import SchemaMismatchError
-from ..failures import describe as describe_error
 from ..redaction import redact
 from ..reports import Change
+from ..step_settings import step_settings
 from ..steps import call_step
 from ..steps import step_name
+from ..table_locks import table_locks
 from .compare import produced
 from .describe import describe
 from .facade import Facade
@@ -74,9 +76,17 @@ def verify(
 
     _check_can_try(context, name, ids)
 
-    with begin_trial(context) as trial:
+    is_external = alembic_internals.in_external_transaction(context)
+    locks = table_locks(None if is_external else context.connection)
+
+    with locks.running(), begin_trial(context) as trial:
         for step in steps:
-            if reason := _try(alembic, name, trial, step):
+            settings = step_settings(step, alembic.settings.run, script.dir)
+
+            with locks.limited(settings.ddl_lock_timeout):
+                reason = _try(alembic, name, trial, step)
+
+            if reason:
                 return Verification(name, ids, failed=step_name(step), reason=reason)
 
         return Verification(name, ids, changes_of(context, name))

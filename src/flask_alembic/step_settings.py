@@ -1,0 +1,45 @@
+"""What a revision file says of how it is to be run."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .errors import ConfigurationError
+from .errors import RevisionFileError
+from .revision_files import display
+from .steps import step_script
+
+if t.TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationStep
+
+    from .run_settings import RunSettings
+
+_KEYS: t.Final[tuple[str, ...]] = ("ddl_lock_retries", "ddl_lock_timeout")
+
+
+def step_settings(
+    step: MigrationStep, settings: RunSettings, script_location: str
+) -> RunSettings:
+    """The settings of a run, with those in the revision's file on top.
+
+    :param step: The step.
+    :param settings: The settings of the run.
+    :param script_location: The migrations folder, to name the file in an error.
+    :return: The settings of the step.
+    :raises RevisionFileError: If a value can't be used.
+    """
+    script = step_script(step)
+    names = vars(script.module) if script is not None else {}
+    own = {key: names[key] for key in _KEYS if key in names}
+
+    try:
+        return settings.with_options(own)
+    except ConfigurationError as error:
+        path = str(t.cast(t.Any, script).path)
+        raise RevisionFileError(
+            f"{display(path, script_location)}: {error.key} ="
+            f" {error.value!r} can't be used.",
+            path=path,
+            hint="ddl_lock_timeout is a number of seconds, 0 for no limit;"
+            " ddl_lock_retries is a count.",
+        ) from error

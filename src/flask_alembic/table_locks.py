@@ -1,0 +1,276 @@
+"""Lets statements of revisions give up soon that wait for a table, on PostgreSQL, MySQL
+and MariaDB: while one waits, everybody else who needs the table waits behind it. Who
+tries again is the runner.
+"""
+
+from __future__ import annotations
+
+import math
+import typing as t
+from contextlib import contextmanager
+from contextlib import suppress
+
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+
+from .async_driver import driver_error
+from .lock_needs import Need
+from .lock_needs import need_of
+from .run_errors import MigrationFailed
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
+# lock_not_available, deadlock_detected:
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_SQLSTATES: t.Final = frozenset({"55P03", "40P01"})
+# ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK: https://mariadb.com/kb/en/mariadb-error-codes/
+_NUMBERS: t.Final = frozenset({1205, 1213})
+
+_MYSQL: t.Final = ("mariadb", "mysql")
+# The largest values that the servers take.
+_MOST_MILLISECONDS: t.Final = 2**31 - 1
+_MOST_SECONDS: t.Final = 31536000
+
+_UNKNOWN: t.Final = -1
+
+
+def is_lock_error(error: BaseException, dialect: str) -> bool:
+    """Whether a statement gave up because of others, so that it is worth a new try.
+
+    :param error: What was raised.
+    :param dialect: The name of the dialect.
+    :return: ``True`` for a lock timeout and a deadlock.
+    """
+    # That of a revision within a revision has been tried often enough.
+    if not isinstance(error, DBAPIError) or isinstance(error, MigrationFailed):
+        return False
+
+    orig = driver_error(error)
+
+    if dialect in _MYSQL:
+        return next(iter(getattr(orig, "args", ())), None) in _NUMBERS
+
+    return dialect == "postgresql" and _sqlstate(orig) in _SQLSTATES
+
+
+def _sqlstate(orig: object) -> object:
+    # psycopg and asyncpg, psycopg2, pg8000.
+    state = getattr(orig, "sqlstate", None) or getattr(orig, "pgcode", None)
+    details = next(iter(getattr(orig, "args", ())), None)
+    return state or (details.get("C") if isinstance(details, dict) else None)
+
+
+class TableLocks:
+    """The lock timeout of one connection. This one is for databases that have none."""
+
+    @contextmanager
+    def running(self) -> t.Iterator[None]:
+        """Leave the connection as it was, after a run."""
+        yield
+
+    @contextmanager
+    def limited(self, seconds: float) -> t.Iterator[None]:
+        """Let statements give up that wait for a table.
+
+        :param seconds: How long they wait; 0 for as long as it takes.
+        """
+        yield
+
+
+def table_locks(connection: sa.Connection | None) -> TableLocks:
+    """What limits the time that statements wait on a connection.
+
+    :param connection: The connection; ``None`` if there is none of ours.
+    :return: An object for one run.
+    """
+    name = "" if connection is None else connection.dialect.name
+
+    if connection is not None and name == "postgresql":
+        return _PostgreSQL(connection)
+
+    if connection is not None and name in _MYSQL:
+        return _MySQL(connection)
+
+    return TableLocks()
+
+
+class _MySQL(TableLocks):
+    """The timeout is for the lock on the table alone, so that it can hold for all. That
+    for rows is another.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._is_ours = False
+        self._usual = 0
+
+    @contextmanager
+    def running(self) -> t.Iterator[None]:
+        question = "SELECT @@GLOBAL.lock_wait_timeout, @@SESSION.lock_wait_timeout"
+        usual, self._usual = _ask(self._connection, question)
+
+        # The app has set it on the connection otherwise.
+        self._is_ours = usual == self._usual
+
+        try:
+            yield
+        finally:
+            if self._is_ours:
+                _restore(self._connection, self._statement(self._usual))
+
+    @contextmanager
+    def limited(self, seconds: float) -> t.Iterator[None]:
+        if self._is_ours:
+            # They are whole seconds there.
+            wanted = min(math.ceil(seconds), _MOST_SECONDS) or self._usual
+            self._connection.exec_driver_sql(self._statement(wanted))
+
+        yield
+
+    def _statement(self, seconds: int) -> str:
+        return f"SET SESSION lock_wait_timeout = {seconds}"
+
+
+class _PostgreSQL(TableLocks):
+    """Each statement has the timeout that it needs. What is set in a transaction ends
+    with it; in ``autocommit_block()`` there is none, and it is set for the session.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._is_ours = False
+        self._limit: int | None = None
+        self._usual = 0
+        self._session = 0
+        self._local: int | None = None
+        self._has_locks = False
+
+    @contextmanager
+    def running(self) -> t.Iterator[None]:
+        found = _ask(
+            self._connection,
+            "SELECT setting, source FROM pg_catalog.pg_settings"
+            " WHERE name = 'lock_timeout'",
+        )
+
+        # The app has set it on the connection; or it is another database that speaks as
+        # PostgreSQL does.
+        if found is None or found.source in ("client", "session"):
+            yield
+            return
+
+        self._usual = self._session = int(found.setting)
+        self._is_ours = True
+
+        with self._listening():
+            try:
+                yield
+            finally:
+                if self._session != self._usual:
+                    _restore(self._connection, "RESET lock_timeout")
+
+    @contextmanager
+    def limited(self, seconds: float) -> t.Iterator[None]:
+        milliseconds = min(math.ceil(seconds * 1000), _MOST_MILLISECONDS)
+        self._limit = (milliseconds or self._usual) if self._is_ours else None
+
+        try:
+            yield
+        finally:
+            self._limit = None
+
+    @contextmanager
+    def _listening(self) -> t.Iterator[None]:
+        listeners: dict[str, t.Callable[..., t.Any]] = {
+            "before_cursor_execute": self._before,
+            "commit": self._end,
+            "rollback": self._end,
+        }
+
+        for name, listener in listeners.items():
+            event.listen(self._connection, name, listener)
+
+        try:
+            yield
+        finally:
+            for name, listener in listeners.items():
+                event.remove(self._connection, name, listener)
+
+    def _before(
+        self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
+    ) -> None:
+        if self._limit is None:
+            return
+
+        need = need_of(statement)
+
+        if need is Need.OWN:
+            self._limit = None
+            self._forget()
+        elif need is Need.END:
+            self._forget()
+        else:
+            self._set(self._wanted(need, self._limit))
+            self._has_locks |= need is Need.LIMIT and not self._is_autocommit
+
+    def _wanted(self, need: Need, limit: int) -> int:
+        if self._has_locks or need is Need.LIMIT:
+            return limit
+
+        return 0 if need is Need.PATIENCE else self._usual
+
+    def _set(self, wanted: int) -> None:
+        is_session = self._is_autocommit
+        now = self._session if is_session or self._local is None else self._local
+
+        if wanted == now:
+            return
+
+        # If it is refused the statement itself is too, and that is told better.
+        with suppress(Exception):
+            scope = "" if is_session else "LOCAL "
+            _execute(self._connection, f"SET {scope}lock_timeout = {wanted}")
+
+            if is_session:
+                self._session = wanted
+            else:
+                self._local = wanted
+
+    @property
+    def _is_autocommit(self) -> bool:
+        driver = self._connection.connection.dbapi_connection
+        return bool(getattr(driver, "autocommit", False))
+
+    def _end(self, connection: t.Any) -> None:
+        self._local = None
+        self._has_locks = False
+
+    def _forget(self) -> None:
+        self._local = _UNKNOWN
+
+
+def _execute(connection: sa.Connection, statement: str) -> None:
+    """Execute on a cursor of our own: SQLAlchemy is about to use its one."""
+    cursor = connection.connection.cursor()
+
+    try:
+        cursor.execute(statement)
+    finally:
+        cursor.close()
+
+
+def _ask(connection: sa.Connection, question: str) -> t.Any:
+    row = connection.exec_driver_sql(question).one_or_none()
+    connection.commit()
+    return row
+
+
+def _restore(connection: sa.Connection, statement: str) -> None:
+    if connection.closed or connection.invalidated:
+        return
+
+    # If the connection is gone, so is what was set on it.
+    with suppress(Exception):
+        connection.exec_driver_sql(statement)
+        connection.commit()
