@@ -12,16 +12,17 @@ from ..history import History
 from ..render import stamp as stamp_text
 from ..render import text
 from .completion import complete_revision
-from .options import alembic_log
 from .options import call_options
 from .options import database_option
 from .options import DatabaseCommand
 from .options import echo_lines
 from .options import given
+from .options import lock_options
 from .options import NegativeNumbers
 from .options import skip_missing
 from .options import tell_lines
 from .options import verbose_log
+from .progress import progress
 from .sql import sql_options
 
 if t.TYPE_CHECKING:
@@ -35,6 +36,7 @@ if t.TYPE_CHECKING:
 )
 @skip_missing
 @call_options
+@lock_options
 @verbose_log
 @sql_options
 @click.pass_obj
@@ -47,7 +49,7 @@ def upgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) ->
     """
     _tell_number(alembic, target, "+")
 
-    with alembic_log(verbose):
+    with progress(verbose):
         report = alembic.upgrade(target, **given(skip_missing=skip_missing))
 
     _tell(alembic, report, "upgrade")
@@ -57,6 +59,7 @@ def upgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) ->
 @click.argument("target", default="-1", shell_complete=complete_revision("base"))
 @skip_missing
 @call_options
+@lock_options
 @verbose_log
 @sql_options
 @click.pass_obj
@@ -68,7 +71,7 @@ def downgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) 
     """
     _tell_number(alembic, target, "-")
 
-    with alembic_log(verbose):
+    with progress(verbose):
         report = alembic.downgrade(target, **given(skip_missing=skip_missing))
 
     _tell(alembic, report, "downgrade")
@@ -93,6 +96,7 @@ def downgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) 
 )
 @skip_missing
 @call_options
+@lock_options
 @verbose_log
 @sql_options
 @click.pass_obj
@@ -112,7 +116,7 @@ def stamp(
     code does outside of the database stays.
     """
     try:
-        with alembic_log(verbose):
+        with progress(verbose):
             report = alembic.stamp(
                 targets or "heads",
                 **given(purge=purge, verify=verify, skip_missing=skip_missing),
@@ -134,7 +138,7 @@ def stamp(
 @click.pass_obj
 def ensure_version(alembic: Alembic, verbose: bool) -> None:
     """Make the version table where it is missing."""
-    with alembic_log(verbose):
+    with progress(verbose):
         tables = alembic.ensure_version()
 
     tell_lines(text.version_table_lines(tables))
