@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 import typing as t
+from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextlib import suppress
@@ -26,14 +27,17 @@ from conftest import Cli
 from conftest import tables
 from flask_alembic import Alembic
 from flask_alembic import FlaskAlembicError
+from flask_alembic import MigrationReport
 from flask_alembic.locks import find_lock
+from flask_alembic.locks import holding
+from flask_alembic.locks import Patience
 from flask_alembic.locks import patience
+from flask_alembic.render.text import run_summary
 from flask_alembic.run_errors import LockLost
 from flask_alembic.run_errors import RunLocked
 from racers import LONG
 from racers import Race
 from racers import wait_for
-from servers import Databases
 from servers import with_driver
 
 
@@ -47,18 +51,33 @@ def write_marked(
 
 @contextmanager
 def held(app: Flask, alembic: Alembic) -> t.Iterator[None]:
-    """Hold the lock of an app's database, as another process would."""
-    with app.app_context():
-        context = alembic.migration_context
-        lock = find_lock(context, "default", True)
-        assert lock is not None
-        t.cast(sa.Connection, context.connection).rollback()
-        assert lock.try_acquire()
+    """Hold the lock of an app's database, as another process would. It is held in a
+    thread, so that no app context is pushed here.
+    """
+    done = threading.Event()
+
+    def hold(is_held: Future[bool]) -> None:
+        with app.app_context():
+            lock = find_lock(alembic.migration_context, "default", True)
+            assert lock is not None
+            t.cast(t.Any, alembic.migration_context.connection).rollback()
+
+            try:
+                is_held.set_result(lock.try_acquire())
+                assert done.wait(LONG)
+            finally:
+                lock.release()
+
+    with ThreadPoolExecutor(1) as executor:
+        answer: Future[bool] = Future()
+        holder = executor.submit(hold, answer)
 
         try:
+            assert answer.result(LONG)
             yield
         finally:
-            lock.release()
+            done.set()
+            holder.result(LONG)
 
 
 def is_free(app: Flask, alembic: Alembic) -> bool:
@@ -145,9 +164,10 @@ def test_holder_is_killed(url: str, apps: Apps, tmp_path: Path) -> None:
     """When a process dies in the midst of a revision, one that waits goes on."""
     app, alembic = apps.plain(url)
     marks = tmp_path / "marks"
-    code = f"import os, time\ntime.sleep({LONG} * os.path.exists('{marks}'))"
-    path = write_revision(app, "r1", upgrade=f"{code}")
-    path.write_text(path.read_text().replace("time.sleep", _ENTERED.format(marks)))
+    code = f"import os, time\nis_first = not os.path.exists({str(marks)!r})"
+    mark = f"with open({str(marks)!r}, 'a') as file: file.write('x')"
+    code += f"\n{mark}\nif is_first: time.sleep({LONG})"
+    write_revision(app, "r1", upgrade=code)
 
     with Race(tmp_path) as race:
         holder = race.start(app.root_path, url)
@@ -162,12 +182,6 @@ def test_holder_is_killed(url: str, apps: Apps, tmp_path: Path) -> None:
     assert "1 revision applied to default." in waiter.text
     assert marks.read_text() == "xx"
     assert is_free(app, alembic)
-
-
-_ENTERED: t.Final = """
-    is_first = not os.path.exists({0!r})
-    with open({0!r}, "a") as file: file.write("x")
-    (time.sleep if is_first else len)"""
 
 
 def _longest_wait(url: str) -> dict[str, t.Any]:
@@ -205,7 +219,7 @@ def test_holder_hangs(url: str, apps: Apps, tmp_path: Path) -> None:
 
     if url.startswith("mysql"):
         # The server says no more, where its performance schema is off.
-        assert re.search(r": (session \d+ of root|pid \d+) on localhost", error[1])
+        assert re.search(r": (session \d+ of root|pid \d+) on [\w.]+", error[1])
         assert re.search(r"KILL \d+$", error[2])
     else:
         place = f"pid {holder.pid} on {socket.gethostname()}, application -c, since "
@@ -274,46 +288,96 @@ def test_warnings_on_the_command_line(apps: Apps, db: Cli, sqlite_url: str) -> N
     assert result.stdout.endswith("1 revision applied to default.\n")
 
 
-def test_without_lock(pair: tuple[Flask, Alembic, Flask, Alembic], db: Cli) -> None:
-    """With --no-lock, or where the config says so, no lock is looked at."""
-    app, alembic, other, other_alembic = pair
-
-    with held(other, other_alembic):
-        assert db(app, "upgrade", "--no-lock").exit_code == 0
-        assert db(app, "downgrade", "--lock-timeout", "0").exit_code == 3
-        app.config["ALEMBIC"] = {"lock": False}
-        assert db(app, "downgrade").exit_code == 0
-        app.config["ALEMBIC"] = {"lock_timeout": 0}
-        assert db(app, "upgrade").exit_code == 3
-
-
-def test_report(url: str, apps: Apps) -> None:
-    """The report says how long a run has waited."""
-    app, alembic = apps.plain(url)
-    other, other_alembic = apps.plain(url)
+@pytest.mark.parametrize(
+    ("config", "options", "code"),
+    [
+        ({}, ["--no-lock"], 0),
+        ({"lock": False}, [], 0),
+        ({"lock_timeout": 0}, ["--no-lock"], 0),
+        ({"lock_timeout": 0}, [], 3),
+        ({}, ["--lock-timeout", "0"], 3),
+        ({"lock_timeout": 1000}, ["--lock-timeout", "0.1"], 3),
+    ],
+)
+def test_options(
+    apps: Apps,
+    db: Cli,
+    sqlite_url: str,
+    config: dict[str, t.Any],
+    options: list[str],
+    code: int,
+) -> None:
+    """The config and the command line say whether to lock, and how long to wait."""
+    app, _ = apps.plain(sqlite_url, ALEMBIC=config)
     write_revision(app, "r1")
-    held_open, release = threading.Event(), threading.Event()
 
-    def hold() -> None:
-        with held(other, other_alembic):
-            held_open.set()
-            assert release.wait(LONG)
+    with held(*apps.plain(sqlite_url)):
+        assert db(app, "upgrade", *options).exit_code == code
+        assert db(app, "stamp", *options).exit_code == code
+        # Where nothing was applied there is nothing to undo, and no lock is needed.
+        assert db(app, "downgrade", "base", *options).exit_code == 0
 
-    with ThreadPoolExecutor(1) as executor:
-        future = executor.submit(hold)
-        assert held_open.wait(LONG)
-        threading.Timer(0.3, release.set).start()
 
-        with app.app_context():
-            report = alembic.upgrade()
+def test_another_run_did_it(
+    url: str, apps: Apps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has waited and finds nothing to do says why, and the report for how long."""
+    app, alembic = apps.plain(url)
+    go_on = tmp_path / "go on"
+    wait = (
+        f"import os, time\nwhile not os.path.exists({str(go_on)!r}): time.sleep(0.01)"
+    )
+    write_marked(app, "r1", None, tmp_path / "marks", wait)
+    monkeypatch.setattr(patience, "FIRST_NOTICE", 0.1)
 
-        future.result()
+    with Race(tmp_path) as race, told() as texts:
+        race.start(app.root_path, url)
+        wait_for(tmp_path / "marks")
 
-    assert report.waited > 0.1
-    assert len(report.steps) == 1
+        with ThreadPoolExecutor(1) as executor:
+            waiter = executor.submit(report_of, app, alembic)
 
+            while not texts:
+                assert not waiter.done()
+                time.sleep(0.01)
+
+            go_on.touch()
+            report = waiter.result(LONG)
+
+        race.finish()
+
+    assert texts[0].startswith("Waiting for another run on the database 'default': ")
+    assert report.steps == ()
+    assert report.waited > 0
+    assert run_summary(report, "upgrade", ["r1"]) == [
+        "Another run did the work: default is already at head (r1)."
+    ]
+    assert report_of(app, alembic).waited == 0
+
+
+def report_of(app: Flask, alembic: Alembic) -> MigrationReport:
     with app.app_context():
-        assert alembic.upgrade().waited == 0.0
+        return alembic.upgrade()
+
+
+@contextmanager
+def told() -> t.Iterator[list[str]]:
+    """What is logged to be told while a run waits."""
+    texts: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: texts.append(  # type: ignore[method-assign]
+        record.getMessage()
+    )
+    logger = logging.getLogger("flask_alembic")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+    try:
+        yield texts
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def test_clock_goes_backwards(
@@ -415,7 +479,9 @@ def test_lock_is_lost(url: str, apps: Apps, db: Cli, tmp_path: Path) -> None:
 # Threads and nested runs
 
 
-def test_threads_on_one_database(url: str, apps: Apps) -> None:
+def test_threads_on_one_database(
+    url: str, apps: Apps, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Threads of one process that upgrade one database: the second one waits, and finds
     nothing to do; or gives up when the time is up.
     """
@@ -424,22 +490,22 @@ def test_threads_on_one_database(url: str, apps: Apps) -> None:
     code = "from flask import current_app\ncurrent_app.config['STARTED'].set()"
     code += f"\nassert current_app.config['GO_ON'].wait({LONG})"
     write_revision(app, "r1", upgrade=code)
+    monkeypatch.setattr(patience, "FIRST_NOTICE", 0.1)
 
-    def report() -> t.Any:
-        with app.app_context():
-            return alembic.upgrade()
-
-    with ThreadPoolExecutor(2) as executor:
-        first = executor.submit(report)
+    with ThreadPoolExecutor(2) as executor, told() as texts:
+        first = executor.submit(report_of, app, alembic)
 
         try:
             assert started.wait(LONG), first.exception()
 
             with pytest.raises(RunLocked, match="Another thread") as caught:
-                upgrade(app, alembic, lock_timeout=0.1)
+                upgrade(app, alembic, lock_timeout=0)
 
-            second = executor.submit(report)
-            time.sleep(0.1)
+            second = executor.submit(report_of, app, alembic)
+
+            while not texts:
+                assert not second.done()
+                time.sleep(0.01)
         finally:
             go_on.set()
 
@@ -447,6 +513,9 @@ def test_threads_on_one_database(url: str, apps: Apps) -> None:
         assert len(first.result(LONG).steps) == 1
         assert second.result(LONG).steps == ()
         assert second.result(LONG).waited > 0
+
+    waiting = "Waiting for another run in another thread of this process ("
+    assert texts[0].startswith(waiting)
 
 
 def test_own_database_in_a_revision(url: str, apps: Apps) -> None:
@@ -584,17 +653,21 @@ def test_async(async_url: str, apps: Apps) -> None:
     assert is_free(other, other_alembic)
 
 
-def test_two_names_of_one_database(databases: Databases, apps: Apps) -> None:
+def test_two_names_of_one_database(
+    pair: tuple[Flask, Alembic, Flask, Alembic],
+) -> None:
     """A run that has one database twice does not wait for itself."""
-    url = databases.make()
-    app, alembic = apps.several({"default": url, "again": url})
-    write_revision(app, "r1", upgrade="if context.get_tag_argument(): pass")
-
-    with app.app_context(), suppress(FlaskAlembicError):
-        alembic.stamp("r1")
+    app, alembic, other, other_alembic = pair
 
     with app.app_context():
-        current = alembic.current_by_database()
-        assert [s.revision for s in current["default"]] == ["r1"]
+        first = find_lock(alembic.migration_context, "default", True)
 
-    assert is_free(*apps.plain(url))
+        with other.app_context():
+            second = find_lock(other_alembic.migration_context, "again", True)
+            assert first is not None
+            assert second is not None
+
+            with holding([first, second], Patience(0)):
+                assert not is_free(*pair[:2])
+
+    assert is_free(app, alembic)
