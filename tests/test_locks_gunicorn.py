@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -58,13 +59,14 @@ def test_workers(url: str, apps: Apps, tmp_path: Path) -> None:
 
     log = tmp_path / "log"
     arguments = ["-w", "4", "-b", f"127.0.0.1:{port}", "--no-control-socket"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", *arguments, "served:create_app()"],
-        cwd=tmp_path,
-        env={**os.environ, "ROOT": app.root_path, "URL": url},
-        stdout=subprocess.DEVNULL,
-        stderr=log.open("wb"),
-    )
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", *arguments, "served:create_app()"],
+            cwd=tmp_path,
+            env={**os.environ, "ROOT": app.root_path, "URL": url},
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+        )
 
     try:
         answers = [ask(process, port) for _ in range(20)]
