@@ -18,7 +18,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.ddl.impl import DefaultImpl
 from flask import Flask
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from apps import Apps
 from apps import todo_metadata
@@ -569,6 +572,39 @@ def test_lock_of_the_user(url: str, apps: Apps) -> None:
     assert tables(url) == {"a", "alembic_version"}
     assert upgrade(app, alembic) == 0
     assert len(calls) == 2
+
+
+def test_other_dialect(
+    apps: Apps, sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database of a kind that has no lock here is migrated without, and that is
+    logged once a process, with the cure.
+    """
+    registry.register("other", __name__, "OtherDialect")
+    app, alembic = apps.plain(sqlite_url.replace("sqlite", "other"))
+    write_revision(app, "r1")
+    assert upgrade(app, alembic) == 1
+
+    with app.app_context():
+        alembic.downgrade()
+
+    (record,) = [r for r in caplog.records if r.name == "flask_alembic"]
+    assert record.levelname == "WARNING"
+    assert "no lock for databases of the kind 'other'" in record.getMessage()
+    assert "ALEMBIC['lock']" in record.getMessage()
+
+
+class OtherDialect(SQLiteDialect_pysqlite):
+    """A database that nobody knows."""
+
+    name = "other"
+    supports_statement_cache = True
+
+
+class OtherImpl(DefaultImpl):
+    """Alembic has to know it."""
+
+    __dialect__ = "other"
 
 
 def test_lock_file(apps: Apps, sqlite_url: str, tmp_path: Path) -> None:
