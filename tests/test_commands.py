@@ -75,6 +75,7 @@ NEW_REVISION_OPTIONS: t.Final = {
     "--version-path",
     "--rev-id",
 }
+LOCK_OPTIONS: t.Final = {"--lock-timeout", "--no-lock"}
 OPTIONS: dict[str, set[str]] = {
     "adopt": {"--yes", "--database"},
     "branches": {"--ids", "--json", "-v", "--verbose"},
@@ -88,7 +89,7 @@ OPTIONS: dict[str, set[str]] = {
         "-v",
         "--verbose",
     },
-    "downgrade": {"--skip-missing", "-y", "--yes"},
+    "downgrade": {"--skip-missing", "-y", "--yes"} | LOCK_OPTIONS,
     "edit": set(),
     "ensure-version": {"--database"},
     "heads": {"--resolve-dependencies", "--ids", "--json", "-v", "--verbose"},
@@ -109,8 +110,8 @@ OPTIONS: dict[str, set[str]] = {
     "mkdir": set(),
     "revision": NEW_REVISION_OPTIONS | {"--empty", "--autogenerate", "--skip-empty"},
     "show": set(),
-    "stamp": {"--purge", "--verify", "--skip-missing", "-y", "--yes"},
-    "upgrade": {"--skip-missing", "--wait"},
+    "stamp": {"--purge", "--verify", "--skip-missing", "-y", "--yes"} | LOCK_OPTIONS,
+    "upgrade": {"--skip-missing", "--wait"} | LOCK_OPTIONS,
 }
 
 

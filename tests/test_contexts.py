@@ -220,7 +220,9 @@ def test_upgrade_in_a_request(url: str, apps: Apps) -> None:
         assert len(alembic_.upgrade().steps) == 1
         assert pool_of(engine).checkedout() == 0
 
-    assert pool_of(engine).checkedin() == len(made) == 1
+    # On PostgreSQL there was one more, for the lock.
+    assert pool_of(engine).checkedin() == 1
+    assert len(made) == (2 if "postgresql" in url else 1)
     assert tables(url) == {"todo", "alembic_version"}
 
 

@@ -32,6 +32,8 @@ PAGES = {path.name: path for path in [ROOT / "README.md", *ROOT.glob("docs/*.md"
 
 LEFT_OUT = {
     "sh": "It sets up a machine: pip, apt-get, sudo.",
+    "text": "It takes two hosts to see it; tests/test_locks.py shows the words.",
+    "yaml": "It is for Kubernetes.",
     "{toctree}": "It is Sphinx's.",
     "{eval-rst}": "It is Sphinx's: the references are made from the code.",
     "{include}": "It is Sphinx's.",

@@ -258,7 +258,7 @@ def proxies(operations: Operations) -> t.Iterator[None]:
     """Let ``from alembic import op`` mean these operations for a while, and ``from
     alembic import context`` the environment that they belong to.
 
-    There is one of each in a process: hold the process lock of :mod:`.runner` around
+    There is one of each in a process: hold the lock of :mod:`.locks.threads` around
     this.
 
     :param operations: What ``op`` is to mean.

@@ -1,4 +1,6 @@
-"""Taking a connection from an engine and giving it back. Nothing else opens one."""
+"""Taking a connection from an engine and giving it back. Nothing else opens one to work
+on; beside.py opens one for the lock.
+"""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from .databases import default_name
 from .databases import identifier
 from .history import History
 from .kept import StatementLog
+from .locks import find_lock
 from .reports import AppliedStep
 from .sqlite_restored import revision_wins
 from .step_settings import step_settings
@@ -37,6 +38,7 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import MigrationStep
 
+    from .locks import Lock
     from .run_settings import RunSettings
     from .table_locks import TableLocks
 
@@ -149,8 +151,20 @@ class DatabaseRun:
         known = [id_ for id_ in self.heads if id_ not in unknown]
         self.maintainer = Maintainer(context, known, unknown)
 
+    def find_lock(self) -> Lock | None:
+        """The lock that keeps other runs off the database.
+
+        :return: The lock, or ``None`` if it has none.
+        """
+        lock = find_lock(self.context, self.name, self.settings.lock)
+        self._end_read()
+        return lock
+
     def was_overtaken(self) -> bool:
         """Whether another run has changed the heads since the work was asked."""
+        if self.context.as_sql:
+            return False
+
         now = read_heads(self.context, self.name)
         self._end_read()
         return set(now) != set(self.heads)

@@ -321,7 +321,8 @@ class Alembic(AppBinding):
         .. versionadded:: 4.0
         """
         with self._lent(databases=databases):
-            return operations.ensure_version.ensure_version(self)
+            settings = self._environment().run_settings
+            return operations.ensure_version.ensure_version(self, settings)
 
     def adopt(
         self, *, apply: bool = False, databases: Databases | None = None

@@ -32,6 +32,9 @@ class LockHolder:
     session: int | None = None
     """Number of the session, by which the server's administrator can end it."""
 
+    user: str | None = None
+    """Who is logged in to the server."""
+
 
 @dataclass(frozen=True)
 class Blocker:

@@ -59,6 +59,9 @@ class MigrationReport:
     """For each database those of its ids that no file has, where there are any. They
     were left alone."""
 
+    waited: float = 0.0
+    """How long it waited for other runs, in seconds."""
+
     def steps_of(self, database: str) -> tuple[AppliedStep, ...]:
         """The steps of one database.
 
@@ -73,7 +76,11 @@ class MigrationReport:
         :param report: The later one.
         :return: The steps of both, and where the databases are after the later one.
         """
-        return replace(report, steps=(*self.steps, *report.steps))
+        return replace(
+            report,
+            steps=(*self.steps, *report.steps),
+            waited=self.waited + report.waited,
+        )
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ together, and what is told of it. What happens on one database is elsewhere.
 
 from __future__ import annotations
 
-import threading
 import typing as t
+from contextlib import contextmanager
 from contextlib import ExitStack
 from dataclasses import dataclass
 from dataclasses import field
@@ -15,6 +15,10 @@ from .alembic_config import database_names
 from .database_run import DatabaseRun
 from .databases import identifier
 from .interruption import note_run
+from .locks import holding
+from .locks import Locks
+from .locks import one_thread
+from .locks import Patience
 from .protection import check_protected
 from .reports import AppliedStep
 from .reports import MigrationReport
@@ -34,11 +38,6 @@ if t.TYPE_CHECKING:
     ]
     Round = dict[str, MigrationStep]
 
-# Alembic's ``op`` is one for the whole process: while one thread migrates a database,
-# another thread's operations would go to that database too. Re-entrant, because a
-# revision may migrate another app.
-_process_lock = threading.RLock()
-
 
 def run(
     contexts: Contexts,
@@ -48,8 +47,8 @@ def run(
     names: t.Collection[str],
     settings: RunSettings,
 ) -> MigrationReport:
-    """Ask for the steps of each database, and run them. A revision is the unit: it is
-    committed on all databases before the next one begins.
+    """Ask for the steps of each database, and run them, one run at a time. A revision
+    is the unit: it is committed on all databases before the next one begins.
 
     :param contexts: Name to context, not in a transaction of ours.
     :param work: Called with the heads and the context of each database; returns the
@@ -58,38 +57,73 @@ def run(
     :param names: The names of all databases, also of those that are left alone.
     :param settings: How to run.
     :return: What was done.
+    :raises RunLocked: If another run did not end in time.
     :raises MigrationFailed: If a revision raises.
     """
-    with _process_lock:
+    patience = Patience(settings.lock_timeout)
+
+    with one_thread(patience):
         databases = {
             name: DatabaseRun(name, context, names, settings)
             for name, context in contexts.items()
         }
-        return _Run(databases, kwargs).execute(work)
+        return _Run(databases, kwargs, patience).execute(work)
 
 
 @dataclass
 class _Run:
     databases: dict[str, DatabaseRun]
     kwargs: t.Mapping[str, t.Any]
+    patience: Patience
     applied: list[AppliedStep] = field(default_factory=list)
+    locks: Locks = field(default_factory=Locks)
 
     def execute(self, work: Work) -> MigrationReport:
         for database in self.databases.values():
             database.ask(work)
 
-        if any(database.steps for database in self.databases.values()):
+        if self.has_steps:
             try:
-                self.run_all()
+                self.run_locked(work)
             except BaseException as error:
                 note_run(error, self.applied, self.standing)
                 raise
 
         return self.report()
 
-    def run_all(self) -> None:
+    def run_locked(self, work: Work) -> None:
+        # Nobody is to wait for somebody who is being asked.
         self.check_confirmed()
 
+        with self.locked():
+            self.ask_again(work)
+
+            if self.has_steps:
+                self.check_confirmed()
+                self.run_all()
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether there is anything to do."""
+        return any(database.steps for database in self.databases.values())
+
+    @contextmanager
+    def locked(self) -> t.Iterator[None]:
+        """Keep other runs off all databases: what another run does to one of them may
+        give it steps.
+        """
+        found = [database.find_lock() for database in self.databases.values()]
+
+        with holding([lock for lock in found if lock], self.patience) as self.locks:
+            yield
+
+    def ask_again(self, work: Work) -> None:
+        """Ask where another run was faster, and only there: asking may do something."""
+        for database in self.databases.values():
+            if database.was_overtaken():
+                database.ask(work)
+
+    def run_all(self) -> None:
         with ExitStack() as stack:
             for database in self.databases.values():
                 stack.enter_context(database.migrating())
@@ -98,7 +132,7 @@ class _Run:
                 unit = Unit(
                     self.databases, rounds, self.kwargs, self.identifiers, self.applied
                 )
-                unit.run(lambda: None)
+                unit.run(self.locks.check)
 
     def check_confirmed(self) -> None:
         connected = [d for d in self.databases.values() if not d.context.as_sql]
@@ -156,4 +190,5 @@ class _Run:
             tuple(self.applied),
             self.standing,
             {name: ids for name, ids in skipped.items() if ids},
+            self.patience.waited,
         )

@@ -37,8 +37,14 @@ skip_missing: _Option[t.Any] = click.option(
 
 def _use(ctx: click.Context, param: click.Parameter, value: t.Any) -> None:
     """Note an option that is to hold while the command runs."""
-    if value:
+    # 0 is a value, and nothing was given where there is none.
+    if value not in (None, ()):
         ctx.meta.setdefault(_USED, {})[str(param.name)] = value
+
+
+def _use_no_lock(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.meta.setdefault(_USED, {})["lock"] = False
 
 
 database_option: _Option[t.Any] = click.option(
@@ -85,6 +91,30 @@ wait_option: _Option[t.Any] = click.option(
     callback=_use,
     help="Try so long to connect to a database that is down.",
 )
+lock_timeout_option: _Option[t.Any] = click.option(
+    "--lock-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    expose_value=False,
+    callback=_use,
+    help="How long to wait for another run. 60 by default.",
+)
+no_lock_option: _Option[t.Any] = click.option(
+    "--no-lock",
+    is_flag=True,
+    expose_value=False,
+    callback=_use_no_lock,
+    help="Don't keep other runs off the database.",
+)
+
+
+def lock_options(command: F) -> F:
+    """The options of a command that waits for other runs.
+
+    :param command: The command's function.
+    :return: The same, with the options.
+    """
+    return t.cast(F, lock_timeout_option(no_lock_option(command)))
 
 
 def call_options(command: F) -> F:

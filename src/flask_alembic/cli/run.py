@@ -14,17 +14,18 @@ from ..render import text
 from .completion import complete_revision
 from .confirm import confirmed
 from .confirm import downgrade_question
-from .options import alembic_log
 from .options import call_options
 from .options import database_option
 from .options import echo_lines
 from .options import given
+from .options import lock_options
 from .options import RunCommand
 from .options import skip_missing
 from .options import tell_lines
 from .options import verbose_log
 from .options import wait_option
 from .options import yes_option
+from .progress import progress
 from .sql import sql_options
 
 if t.TYPE_CHECKING:
@@ -39,6 +40,7 @@ if t.TYPE_CHECKING:
 @skip_missing
 @wait_option
 @call_options
+@lock_options
 @verbose_log
 @sql_options
 @click.pass_obj
@@ -51,7 +53,7 @@ def upgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) ->
     """
     _tell_number(alembic, target, "+")
 
-    with alembic_log(verbose):
+    with progress(verbose):
         report = alembic.upgrade(target, **given(skip_missing=skip_missing))
 
     _tell(alembic, report, "upgrade")
@@ -62,6 +64,7 @@ def upgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) ->
 @skip_missing
 @yes_option
 @call_options
+@lock_options
 @verbose_log
 @sql_options
 @click.pass_obj
@@ -76,7 +79,7 @@ def downgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) 
     def run() -> MigrationReport:
         return alembic.downgrade(target, **given(skip_missing=skip_missing))
 
-    with alembic_log(verbose):
+    with progress(verbose):
         report = confirmed(alembic, run, downgrade_question(target))
 
     _tell(alembic, report, "downgrade")
@@ -102,6 +105,7 @@ def downgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) 
 @skip_missing
 @yes_option
 @call_options
+@lock_options
 @verbose_log
 @sql_options
 @click.pass_obj
@@ -126,7 +130,7 @@ def stamp(
         return alembic.stamp(targets or "heads", **options)
 
     try:
-        with alembic_log(verbose):
+        with progress(verbose):
             report = confirmed(alembic, run, "Empty the version table?")
     except SchemaMismatchError as error:
         echo_lines(stamp_text.verification_lines(error.verifications))
@@ -145,7 +149,7 @@ def stamp(
 @click.pass_obj
 def ensure_version(alembic: Alembic, verbose: bool) -> None:
     """Make the version table where it is missing."""
-    with alembic_log(verbose):
+    with progress(verbose):
         tables = alembic.ensure_version()
 
     tell_lines(text.version_table_lines(tables))

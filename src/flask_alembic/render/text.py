@@ -52,10 +52,15 @@ def run_summary(
     :param heads: The ids of a database that is at head.
     :return: A line a database.
     """
-    return [
+    lines = [
         _summary(database, ids, len(report.steps_of(database)), direction, heads)
         for database, ids in report.databases.items()
     ]
+
+    if report.waited and not report.steps:
+        return [f"Another run did the work: {lines[0]}", *lines[1:]]
+
+    return lines
 
 
 def _summary(

@@ -1,0 +1,95 @@
+"""A session outside of the app's pool, used as the driver has it: what is sent is no
+more than what is written.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import contextmanager
+from contextlib import suppress
+
+from ..beside import beside_failed
+from ..beside import open_beside
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+class RawSession:
+    """A session on PostgreSQL, whose driver begins no transaction by itself.
+
+    :param connection: A connection to the same database.
+    :param database: The name of the database.
+    :raises ConnectionFailed: If there can't be another one.
+    """
+
+    def __init__(self, connection: sa.Connection, database: str) -> None:
+        self._database = database
+        self._engine = connection.engine
+        self._opened = open_beside(connection, database)
+        self._driver: t.Any = self._opened.driver
+
+        try:
+            with self._told():
+                self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def send(self, statement: str) -> bool:
+        """Send a statement by the simple protocol: no portal of it stays open.
+
+        :param statement: SQL that is one statement.
+        :return: Whether it had a row.
+        :raises ConnectionFailed: If the database does not answer.
+        """
+        with self._told():
+            if self._engine.dialect.driver == "asyncpg":
+                # A cursor of SQLAlchemy's prepares each statement.
+                status: str = self._driver.run_async(lambda c: c.execute(statement))
+                return status == "SELECT 1"
+
+            cursor = self._driver.cursor()
+
+            try:
+                cursor.execute(statement)
+                return bool(cursor.description and cursor.fetchall())
+            finally:
+                cursor.close()
+
+    def rows(self, statement: str) -> list[t.Any]:
+        """Ask something, outside of a transaction.
+
+        :param statement: SQL that is one statement.
+        :return: The rows.
+        """
+        with self._told():
+            cursor = self._driver.cursor()
+
+            try:
+                cursor.execute(statement)
+                return list(cursor.fetchall())
+            finally:
+                cursor.close()
+
+    def close(self) -> None:
+        """End the session, whatever state it is in."""
+        with suppress(Exception):
+            self._opened.close()
+
+    def _prepare(self) -> None:
+        # What a hook of the engine's has set is to last.
+        self._driver.commit()
+        self._driver.autocommit = True
+
+        if self._engine.dialect.driver == "psycopg":
+            # It prepares what it has sent a few times.
+            driver: t.Any = self._engine.dialect.get_driver_connection(self._driver)
+            driver.prepare_threshold = None
+
+    @contextmanager
+    def _told(self) -> t.Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise beside_failed(error, self._engine, self._database) from None
