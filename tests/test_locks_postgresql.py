@@ -104,6 +104,32 @@ def test_isolation_level(url: str, apps: Apps) -> None:
         assert len(alembic.upgrade().steps) == 1
 
 
+def test_one_connection_for_all(
+    url: str, apps: Apps, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An engine that has only one connection, such as that of a test suite, is given
+    none for the lock, and keeps its own.
+    """
+    app = apps.flask()
+    connection = apps.engine(url).connect()
+    shared = connection.connection.dbapi_connection
+    engine = apps.engine(
+        url, creator=lambda: shared, poolclass=sa.StaticPool, pool_reset_on_return=None
+    )
+    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
+    write_revision(app, "r1")
+
+    with app.test_request_context():
+        assert len(alembic.upgrade().steps) == 1
+
+    assert "one connection for all" in caplog.text
+
+    with engine.connect() as used:
+        assert used.scalar(sa.text("SELECT version_num FROM alembic_version")) == "r1"
+
+    connection.close()
+
+
 def test_transaction_of_somebody_else(url: str, apps: Apps) -> None:
     """Where migrations run inside a transaction of somebody else's, the lock lasts
     until that one ends.

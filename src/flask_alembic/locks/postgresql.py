@@ -5,6 +5,7 @@ pooler that lends connections for a transaction keeps it where it is.
 
 from __future__ import annotations
 
+import logging
 import typing as t
 from contextlib import suppress
 
@@ -40,17 +41,28 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 """
 _TRANSACTION_TIMEOUT_SINCE: t.Final = (17,)
 
+_log = logging.getLogger("flask_alembic")
 
-def postgresql_lock(context: MigrationContext, database: str) -> PostgreSQLLock:
+
+def postgresql_lock(context: MigrationContext, database: str) -> PostgreSQLLock | None:
     """The lock of a database.
 
     :param context: The context of a database.
     :param database: Its name.
-    :return: The lock.
+    :return: The lock; ``None`` where the engine has one connection for all, of which
+        another one may be the same.
     """
     # Whoever began the transaction that surrounds us commits after our run.
     if alembic_internals.in_external_transaction(context):
         return PostgreSQLLock(context, database)
+
+    if isinstance(t.cast(sa.Connection, context.connection).engine.pool, sa.StaticPool):
+        _log.warning(
+            "There is no lock on the database '%s', so nothing keeps two runs apart:"
+            " its engine has one connection for all.",
+            database,
+        )
+        return None
 
     return SeparateLock(context, database)
 
