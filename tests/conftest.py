@@ -133,6 +133,14 @@ def db() -> Cli:
 
 
 def tables(url: str) -> set[str]:
-    """The tables of a database, asked on a connection of the test's own."""
+    """The tables of a database, asked on a connection of the test's own, without those
+    that we keep beside the version table.
+    """
+    own = ("alembic_version_history", "alembic_version_journal")
+    return all_tables(url).difference(own)
+
+
+def all_tables(url: str) -> set[str]:
+    """All tables of a database, asked on a connection of the test's own."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     return set(sa.inspect(engine).get_table_names())

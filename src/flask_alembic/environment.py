@@ -15,6 +15,7 @@ from .async_operations import make_operations
 from .call_options import CallOptions
 from .connection_set import ConnectionSet
 from .context_options import all_options
+from .own_tables import hide as hide_own_tables
 from .reports import MigrationReport
 from .run_errors import MigrationFailed
 from .server_defaults import compare_by_meaning
@@ -273,6 +274,7 @@ class Environment:
         if options.get("compare_server_default") is True:
             compare_by_meaning(result)
 
+        hide_own_tables(result)
         return result
 
     def _options_of(
