@@ -136,8 +136,9 @@ def tables(url: str) -> set[str]:
     """The tables of a database, asked on a connection of the test's own, without those
     that we keep beside the version table.
     """
-    own = ("alembic_version_history", "alembic_version_journal")
-    return all_tables(url).difference(own)
+    found = all_tables(url)
+    own = {f"{name}_{kind}" for name in found for kind in ("history", "journal")}
+    return found - own - {"alembic_version_history", "alembic_version_journal"}
 
 
 def all_tables(url: str) -> set[str]:

@@ -221,6 +221,7 @@ def test_group_help(shell: Shell) -> None:
         "  merge           Write a revision that joins others, by default all heads.",
         "  migrate         Write a new revision if the models changed.",
         "  mkdir           Make the migrations folder, if it does not exist.",
+        "  repair          Find what earlier runs left, and mend it after asking.",
         "  revision        Write a new revision that says MESSAGE.",
         "  show            Show all of the given REVISIONS, by default the heads.",
         "  stamp           Let the databases be at TARGET, without running revisions.",

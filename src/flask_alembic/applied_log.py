@@ -98,7 +98,7 @@ class AppliedLog:
             found = find(self.context)
 
         if found.is_there:
-            self._try(_nothing(found.table))
+            self._try(_nothing(found.table, self.context))
         elif self._commits_ddl_of_others():
             self._warn("making its table would commit the transaction that is open")
             return None
@@ -113,7 +113,7 @@ class AppliedLog:
         except DBAPIError:
             # Another process may have made it meanwhile.
             if find(self.context).is_there:
-                self._try(_nothing(found.table))
+                self._try(_nothing(found.table, self.context))
             else:
                 raise
 
@@ -123,8 +123,8 @@ class AppliedLog:
         with undone(self.context):
             self._connection.execute(statement)
 
-        if not alembic_internals.in_external_transaction(self.context):
-            self._connection.commit()
+            if not alembic_internals.in_external_transaction(self.context):
+                self._connection.commit()
 
     def _commits_ddl_of_others(self) -> bool:
         is_external = alembic_internals.in_external_transaction(self.context)
@@ -138,10 +138,15 @@ class AppliedLog:
         )
 
 
-def _nothing(table: sa.Table) -> sa.Insert:
+def _nothing(table: sa.Table, context: MigrationContext) -> sa.Executable:
     """A statement that writes no row, and fails if one could not be written."""
     columns = [column for column in table.c if not column.primary_key]
     rows = sa.select(*columns).where(sa.false())
+
+    # It knows no rights, and would wait for others who write.
+    if context.dialect.name == "sqlite":
+        return rows
+
     return table.insert().from_select(columns, rows)
 
 

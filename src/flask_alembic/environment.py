@@ -274,8 +274,7 @@ class Environment:
         if options.get("compare_server_default") is True:
             compare_by_meaning(result)
 
-        hide_own_tables(result)
-        return result
+        return hide_own_tables(result)
 
     def _options_of(
         self, name: str, databases: dict[str, Database], config: Config

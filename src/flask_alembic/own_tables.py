@@ -57,10 +57,11 @@ def is_model(context: MigrationContext, name: str) -> bool:
     )
 
 
-def hide(context: MigrationContext) -> None:
+def hide(context: MigrationContext) -> MigrationContext:
     """Let a comparison leave our tables out, and what else the user leaves out.
 
     :param context: The context of a database.
+    :return: The same context.
     """
     given = context.opts.get("include_name")
 
@@ -72,6 +73,7 @@ def hide(context: MigrationContext) -> None:
         return given is None or bool(given(name, kind, parents))
 
     context.opts["include_name"] = include_name
+    return context
 
 
 def _schemas(context: MigrationContext) -> set[str | None]:

@@ -65,38 +65,29 @@ def entry_lines(
         elif len(databases) > 1:
             lines.append(f"{name}:")
 
-        width = max((len(entry.revision) for entry in entries), default=0)
-        lines += [_block(e) if verbose else _line(e, width) for e in entries]
+        lines += map(_block, entries) if verbose else _columns(entries)
 
     return lines
 
 
-def _line(entry: HistoryEntry, width: int) -> str:
-    facts = (
-        _time(entry),
-        f"{entry.revision:<{width}}",
-        f"{entry.direction:<9}",
-        duration(entry.seconds),
-        f"{_who(entry)}  {entry.version}",
-    )
-    return shorten_right("  ".join(facts))
+def _columns(entries: t.Sequence[HistoryEntry]) -> t.Iterator[str]:
+    ids = max((len(entry.revision) for entry in entries), default=0)
+    times = max((len(_duration(entry)) for entry in entries), default=0)
+
+    for entry in entries:
+        facts = (
+            _time(entry),
+            f"{entry.revision:<{ids}}",
+            f"{entry.direction:<9}",
+            f"{_duration(entry):>{times}}",
+            f"{_who(entry)} ({entry.version})",
+        )
+        line = "  ".join(facts)
+        yield line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
 
 
-def shorten_right(line: str) -> str:
-    """Cut a line at the end, and keep the spaces in it.
-
-    :param line: The line.
-    :return: At most 80 characters.
-    """
-    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
-
-
-def duration(seconds: float) -> str:
-    """How long something took.
-
-    :param seconds: Number of seconds.
-    :return: Such as ``12 ms``, ``3.4 s``.
-    """
+def _duration(entry: HistoryEntry) -> str:
+    seconds = entry.seconds
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
@@ -113,7 +104,7 @@ def _block(entry: HistoryEntry) -> str:
         "Rev": entry.revision,
         "Direction": entry.direction,
         "Parent": ", ".join(entry.parents) or "<base>",
-        "Applied": f"{_time(entry)} UTC, in {duration(entry.seconds)}",
+        "Applied": f"{_time(entry)} UTC, in {_duration(entry)}",
         "By": f"{_who(entry)}, process {entry.pid}",
         "Version": entry.version,
         "Checksum": entry.checksum or "",
