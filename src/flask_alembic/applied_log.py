@@ -110,12 +110,12 @@ class AppliedLog:
     def _create(self, found: AppliedTable) -> AppliedTable:
         try:
             self._try(sa.schema.CreateTable(found.table))
-        except DBAPIError:
+        except DBAPIError as error:
             # Another process may have made it meanwhile.
-            if find(self.context).is_there:
-                self._try(_nothing(found.table, self.context))
-            else:
+            if error.connection_invalidated or not find(self.context).is_there:
                 raise
+
+            self._try(_nothing(found.table, self.context))
 
         return found
 
