@@ -499,6 +499,25 @@ def test_borrowed_later(url: str, apps: Apps) -> None:
             assert len(entries) == (1 if end == "rollback" else 2)
 
 
+def test_async(async_url: str, apps: Apps, log: Log) -> None:
+    """It is the same with async engines."""
+    app, alembic, _ = apps.plain_async(async_url)
+    first, *_ = write_three(app)
+
+    with app.app_context():
+        alembic.upgrade("r2")
+        edit(first, "'id'", "'key'")
+        alembic.upgrade()
+        assert [entry.revision for entry in alembic.applied()["default"]] == [
+            *("r3", "r2", "r1")
+        ]
+        assert alembic.repair(apply=True).ok
+        alembic.upgrade()
+
+    (message,) = log()
+    assert "Revision r1 was edited" in message
+
+
 # Without rights
 
 
@@ -704,6 +723,25 @@ def test_error(url: str, apps: Apps) -> None:
     assert error.hint and "git checkout" in error.hint and "repair" in error.hint
 
 
+def test_error_on_one(tmp_path: Path, apps: Apps) -> None:
+    """Then nothing is run on any database."""
+    urls = {name: f"sqlite:///{tmp_path / name}.db" for name in ("one", "two")}
+    app, alembic = apps.several(urls, ALEMBIC={"changed_revisions": "error"})
+    path = write_revision(app, "r1", arguments="engine_name")
+
+    with app.app_context():
+        alembic.upgrade(databases=["two"])
+        edit(path)
+
+        with pytest.raises(ChangedRevisionError):
+            alembic.upgrade()
+
+        assert alembic.current_by_database() == {
+            "one": (),
+            "two": (alembic.show("r1")[0],),
+        }
+
+
 def test_ignore(url: str, apps: Apps, log: Log) -> None:
     """It can be ignored; then nothing is read for it."""
     app, alembic = apps.plain(url, ALEMBIC={"changed_revisions": "ignore"})
@@ -819,6 +857,24 @@ def test_by_alembic(url: str, apps: Apps, log: Log) -> None:
         alembic.upgrade()
         assert [message.split()[1] for message in log()] == ["r2"]
         assert alembic.current()[0].revision == "r5"
+
+
+def test_applied_again_by_alembic(sqlite_url: str, apps: Apps, log: Log) -> None:
+    """Of a revision that we undid and Alembic applied again nothing is known."""
+    app, alembic = apps.plain(sqlite_url)
+    *_, third = write_three(app)
+
+    with app.app_context():
+        alembic.upgrade()
+        alembic.downgrade()
+
+    edit(third)
+    stock(app, sqlite_url, "upgrade", "head")
+
+    with app.app_context():
+        alembic.upgrade()
+        assert log() == []
+        assert alembic.repair().findings == ()
 
 
 def test_skip_missing(apps: Apps, sqlite_url: str, log: Log) -> None:

@@ -20,6 +20,7 @@ from ..applied_table import has_table
 from ..applied_table import Noted
 from ..applied_table import read_newest
 from ..history import History
+from ..history_reports import ChangedRevision
 from ..history_reports import Finding
 from ..own_tables import is_model
 from ..own_tables import journal_name
@@ -100,27 +101,14 @@ def _noted(
 ) -> t.Iterator[Found]:
     noted = read_newest(context)
     files = {found.revision: found for found in script.walk_revisions()}
-    changed = {
-        (change.revision, change.kind): change
-        for change in changes_of(script, name, heads, noted)
-        if change.kind != "missing"
-    }
 
-    for (id_, kind), change in changed.items():
-        detail = str(change.path)
-
-        if kind == "moved":
-            now, before = (
-                ", ".join(x) or "nothing" for x in (change.now, change.before)
+    for change in changes_of(script, name, heads, noted):
+        if change.kind != "missing":
+            id_ = change.revision
+            yield Found(
+                Finding(name, change.kind, id_, _detail(change), "accept"),
+                partial(_accept, context, noted[id_], files[id_], change.kind),
             )
-            detail = f"{detail} revises {now}, not {before}"
-
-        yield Found(
-            Finding(
-                name, "moved" if kind == "moved" else "edited", id_, detail, "accept"
-            ),
-            partial(_accept, context, noted[id_], files[id_], kind),
-        )
 
     column = find(context).table.c.revision
 
@@ -130,6 +118,14 @@ def _noted(
                 Finding(name, "forgotten", id_, cure="forget"),
                 partial(_delete, context, column, id_),
             )
+
+
+def _detail(change: ChangedRevision) -> str:
+    if change.kind == "edited":
+        return str(change.path)
+
+    now, before = (", ".join(ids) or "nothing" for ids in (change.now, change.before))
+    return f"{change.path} revises {now}, not {before}"
 
 
 def _journal(
