@@ -133,6 +133,15 @@ def db() -> Cli:
 
 
 def tables(url: str) -> set[str]:
-    """The tables of a database, asked on a connection of the test's own."""
+    """The tables of a database, asked on a connection of the test's own, without those
+    that we keep beside the version table.
+    """
+    found = all_tables(url)
+    own = {f"{name}_{kind}" for name in found for kind in ("history", "journal")}
+    return found - own - {"alembic_version_history", "alembic_version_journal"}
+
+
+def all_tables(url: str) -> set[str]:
+    """All tables of a database, asked on a connection of the test's own."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     return set(sa.inspect(engine).get_table_names())

@@ -52,11 +52,13 @@ _ID: t.Final = re.compile(
 )
 _FIRST_ID: t.Final = 1767605400
 _VARYING: t.Final = (
-    (re.compile(r"\b\d+ ms\b"), "N ms"),
+    (re.compile(r" *\b\d+ ms\b"), " N ms"),
     (re.compile(r"\b\d+\.\d s\b|(?<=for )\d+ s\b"), "N s"),
     (re.compile(r"\bsession \d+\b"), "session N"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?"), "TIME"),
     (re.compile(r"\b0x[0-9a-f]+\b"), "0xADDRESS"),
+    # Who ran a revision, where, and by which version.
+    (re.compile(r"[\w.-]+@[\w.-]+( \(.*|…)$", re.MULTILINE), "WHO"),
 )
 _TRACEBACK: t.Final = re.compile(r"(Traceback .*\n)((?: .*\n)+)")
 _ASSIGNMENT: t.Final = re.compile(r"\w+=")

@@ -220,7 +220,8 @@ def state(url: str) -> dict[str, t.Any]:
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     inspector = sa.inspect(engine)
     metadata = sa.MetaData()
-    metadata.reflect(engine)
+    # A script notes nothing in the history.
+    metadata.reflect(engine, only=lambda name, _: not name.endswith("_history"))
 
     with engine.connect() as connection:
         rows = {
@@ -268,7 +269,8 @@ def found(get: t.Callable[[str], t.Any], name: str) -> t.Any:
 def sources(connection: sa.Connection) -> list[str]:
     """The sources of triggers, and on SQLite of everything."""
     query = {
-        "sqlite": "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL",
+        "sqlite": "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
+        " AND name NOT LIKE '%_history'",
         "postgresql": "SELECT prosrc FROM pg_proc WHERE proname = 'grow'",
         "mysql": "SELECT action_statement FROM information_schema.triggers"
         " WHERE trigger_schema = database()",

@@ -37,8 +37,13 @@ if t.TYPE_CHECKING:
     from .errors import TargetError
     from .errors import TemplateError
     from .errors import UnknownRevisionError
+    from .history_reports import ChangedRevision
+    from .history_reports import Finding
+    from .history_reports import HistoryEntry
+    from .history_reports import RepairReport
     from .lock_reports import Blocker
     from .lock_reports import LockHolder
+    from .run_errors import ChangedRevisionError
     from .run_errors import ChangedStatementError
     from .run_errors import ConnectionLost
     from .run_errors import HalfDoneError
@@ -59,6 +64,8 @@ __all__ = [
     "AppliedStep",
     "Blocker",
     "Change",
+    "ChangedRevision",
+    "ChangedRevisionError",
     "ChangedStatementError",
     "CheckReport",
     "ConfigurationError",
@@ -69,8 +76,10 @@ __all__ = [
     "DatabaseCheck",
     "Differences",
     "EmptyMetadataError",
+    "Finding",
     "FlaskAlembicError",
     "HalfDoneError",
+    "HistoryEntry",
     "HistoryError",
     "InitReport",
     "LockHolder",
@@ -82,6 +91,7 @@ __all__ = [
     "OutOfDateError",
     "PartialCommitError",
     "ProtectedDatabaseError",
+    "RepairReport",
     "RevisionFileError",
     "RunLocked",
     "SchemaMismatchError",
@@ -98,7 +108,13 @@ __all__ = [
 
 # What a web worker does not need is loaded when it is asked for. The errors are
 # Alembic's errors too.
-_LAZY: t.Final = ("errors", "run_errors", "adopt_reports", "lock_reports")
+_LAZY: t.Final = (
+    "errors",
+    "run_errors",
+    "adopt_reports",
+    "history_reports",
+    "lock_reports",
+)
 
 
 def __getattr__(name: str) -> t.Any:

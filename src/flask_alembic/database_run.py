@@ -15,6 +15,7 @@ from . import alembic_internals
 from . import sqlite
 from .alembic_internals import LogicalTransaction
 from .alembic_internals import Maintainer
+from .applied_log import AppliedLog
 from .async_operations import make_operations
 from .databases import default_name
 from .databases import identifier
@@ -75,6 +76,7 @@ class DatabaseRun:
         """The ids in the version table, as they were committed last."""
         self.steps: list[MigrationStep] = []
         self.log: StatementLog = self._new_log()
+        self.applied_log: AppliedLog = AppliedLog(context, name)
         self.maintainer: Maintainer = Maintainer(context, ())
         self.check: t.Callable[[], None] = _nothing
         """Lets deferred constraints fail, while every database can roll back."""
@@ -174,6 +176,9 @@ class DatabaseRun:
         """Prepare the database for all steps of the run."""
         connection = self.context.connection
 
+        if self.steps and self.settings.history:
+            self.applied_log.prepare()
+
         if connection is None or self.is_borrowed:
             yield
             return
@@ -224,12 +229,14 @@ class DatabaseRun:
         self._call(step, kwargs)
         self.maintainer.update_to_step(t.cast(t.Any, step))
         self._tell_callbacks(step, kwargs)
+        seconds = time.perf_counter() - started
+        self.applied_log.write(step, seconds)
         return AppliedStep(
             database=self.name,
             revision=step_name(step),
             direction=step_direction(step),
             message=step.doc or "",
-            seconds=time.perf_counter() - started,
+            seconds=seconds,
             removed=step_removed(step),
         )
 

@@ -15,6 +15,7 @@ from .async_operations import make_operations
 from .call_options import CallOptions
 from .connection_set import ConnectionSet
 from .context_options import all_options
+from .own_tables import hide as hide_own_tables
 from .reports import MigrationReport
 from .run_errors import report_of
 from .server_defaults import compare_by_meaning
@@ -272,7 +273,7 @@ class Environment:
         if options.get("compare_server_default") is True:
             compare_by_meaning(result)
 
-        return result
+        return hide_own_tables(result)
 
     def _options_of(
         self, name: str, databases: dict[str, Database], config: Config

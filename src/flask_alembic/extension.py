@@ -29,6 +29,9 @@ if t.TYPE_CHECKING:
     from .call_options import Databases
     from .call_options import XArguments
     from .compat import Cache
+    from .history_reports import Finding
+    from .history_reports import HistoryEntry
+    from .history_reports import RepairReport
 
     Labels = str | t.Sequence[str] | None
     Work = t.Callable[
@@ -141,6 +144,20 @@ class Alembic(AppBinding):
         """
         with self._lent():
             return operations.read.show(self, revisions)
+
+    def applied(
+        self, *, databases: Databases | None = None
+    ) -> dict[str, tuple[HistoryEntry, ...]]:
+        """What was applied to each database, undone and stamped, as it is noted there.
+
+        :param databases: The names of the databases to look at, instead of all.
+        :return: Name to entries, newest first. There are none where another tool did
+            it, or where ``ALEMBIC["history"]`` is ``False``.
+
+        .. versionadded:: 4.0
+        """
+        with self._lent(databases=databases):
+            return operations.applied.applied(self)
 
     # Compare
 
@@ -340,6 +357,26 @@ class Alembic(AppBinding):
         """
         with self._lent(databases=databases):
             return operations.adopt.adopt(self, apply=apply)
+
+    def repair(
+        self,
+        *,
+        apply: bool | t.Callable[[Finding], bool] = False,
+        databases: Databases | None = None,
+    ) -> RepairReport:
+        """Find what earlier runs left, and mend it: revisions that were edited after
+        they were applied, rows that are wrong in the version table and in the tables
+        beside it, invalid indexes of PostgreSQL, temporary tables of SQLite.
+
+        :param apply: Whether to mend what can be mended; or a function that is called
+            with each such finding and tells that.
+        :param databases: The names of the databases to look at, instead of all.
+        :return: What was found, and done.
+
+        .. versionadded:: 4.0
+        """
+        with self._lent(databases=databases):
+            return operations.repair.repair(self, apply=apply)
 
     def sql(
         self,

@@ -6,6 +6,7 @@
     ├── RunLocked                           another run did not end in time: exit code 3
     ├── LockLost                            the lock of this run was taken away
     ├── ProtectedDatabaseError              it has to be confirmed
+    ├── ChangedRevisionError                a file was edited after it was applied
     ├── HalfDoneError                       statements of a revision are kept, and ...
     │   ├── ChangedStatementError           ... its file has others now
     │   └── UndecidedError                  ... nobody knows whether the last one is
@@ -25,6 +26,7 @@ from .errors import FlaskAlembicError
 from .reports import MigrationReport
 
 if t.TYPE_CHECKING:
+    from .history_reports import ChangedRevision
     from .lock_reports import Blocker
     from .lock_reports import LockHolder
     from .reports import AppliedStep
@@ -93,6 +95,28 @@ class ProtectedDatabaseError(FlaskAlembicError):
         super().__init__(message, hint=hint)
         self.databases: tuple[str, ...] = tuple(undone)
         self.undone: dict[str, tuple[str, ...]] = dict(undone)
+
+
+class ChangedRevisionError(FlaskAlembicError):
+    """The files of revisions that are applied are not what they were. It is raised
+    before anything runs, and only if ``ALEMBIC["changed_revisions"]`` is ``"error"``.
+
+    :param message: The cause.
+    :param changes: What changed.
+    :param hint: The cure.
+
+    .. versionadded:: 4.0
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        changes: t.Sequence[ChangedRevision],
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.changes: tuple[ChangedRevision, ...] = tuple(changes)
 
 
 class HalfDoneError(FlaskAlembicError):

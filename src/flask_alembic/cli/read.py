@@ -6,6 +6,7 @@ import typing as t
 
 import click
 
+from ..render import history as history_text
 from ..render import json
 from ..render import revisions as lines
 from ..render import stamp as stamp_text
@@ -174,6 +175,11 @@ def _read_range(
     is_flag=True,
     help="Mark where the databases are.",
 )
+@click.option(
+    "--applied",
+    is_flag=True,
+    help="Show what was applied to the databases, when and by whom.",
+)
 @machine_forms
 @database_option
 @verbose_revisions
@@ -184,6 +190,7 @@ def log(
     end: str,
     rev_range: tuple[str, str] | None,
     indicate_current: bool,
+    applied: bool,
     form: Form,
     verbose: bool,
 ) -> None:
@@ -191,9 +198,29 @@ def log(
     if rev_range and (start, end) != ("base", "heads"):
         raise click.UsageError("Give --rev-range, or --start and --end, not both.")
 
+    if applied:
+        if rev_range or indicate_current or (start, end) != ("base", "heads"):
+            raise click.UsageError(
+                "--applied shows all: give no range with it, nor -i."
+            )
+
+        _echo_applied(alembic, form, verbose=verbose)
+        return
+
     found = alembic.log(*(rev_range or (start, end)))
     at = alembic.current_by_database() if indicate_current else None
     echo_revisions(alembic, found, form, verbose=verbose, current=at)
+
+
+def _echo_applied(alembic: Alembic, form: Form, *, verbose: bool) -> None:
+    found = alembic.applied()
+
+    if form == "ids":
+        echo_ids(entry.revision for entries in found.values() for entry in entries)
+    elif form == "json":
+        click.echo(json.applied_json(found))
+    else:
+        echo_lines(history_text.entry_lines(found, verbose=verbose))
 
 
 history: click.Command = DatabaseCommand(

@@ -9,11 +9,13 @@ import typing as t
 
 if t.TYPE_CHECKING:
     from . import adopt as adopt
+    from . import applied as applied
     from . import compare as compare
     from . import ensure_version as ensure_version
     from . import merge as merge
     from . import offline as offline
     from . import read as read
+    from . import repair as repair
     from . import revision as revision
     from . import stamp as stamp
     from . import upgrade as upgrade
@@ -21,11 +23,13 @@ if t.TYPE_CHECKING:
 _VERBS: t.Final = frozenset(
     {
         "adopt",
+        "applied",
         "compare",
         "ensure_version",
         "merge",
         "offline",
         "read",
+        "repair",
         "revision",
         "stamp",
         "upgrade",

@@ -18,6 +18,7 @@ from ..adopt_reports import AdoptedFolder
 from ..adopt_reports import AdoptReport
 from ..env_files import EnvFile
 from ..history import History
+from ..own_tables import own_names
 from ..version_table import read_heads
 from .facade import Facade
 from .facade import name_of
@@ -61,7 +62,7 @@ def _look(
     table = alembic_internals.version_column(context).table
     current = tuple(sorted(read_heads(context, name)))
     inspector = sa.inspect(connection)
-    tables = len(set(inspector.get_table_names()) - {table.name})
+    tables = len({*inspector.get_table_names()} - {table.name, *own_names(context)})
     is_made = bool(tables and not current and history.ids)
     return AdoptedDatabase(
         database=name,

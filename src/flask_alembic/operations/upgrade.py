@@ -23,6 +23,7 @@ from ..ranges import no_range
 from ..revision_files import display
 from ..steps import step_script
 from ..version_table import column_length
+from .edited import check_changes
 from .facade import alembic_errors
 from .facade import check_lineage
 from .facade import Facade
@@ -64,6 +65,7 @@ def upgrade(
         name = name_of(alembic, context)
         known = known_heads(alembic, name, heads, skip_missing=skip_missing)
         check_lineage(alembic, name, known)
+        check_changes(alembic, name, context, known)
         steps = _steps(
             alembic,
             context,

@@ -6,6 +6,7 @@ import json
 import typing as t
 from dataclasses import asdict
 
+from ..history_reports import HistoryEntry
 from ..reports import CheckReport
 from ..reports import RevisionInfo
 
@@ -57,6 +58,25 @@ def check_json(report: CheckReport) -> str:
         for database in report.databases
     ]
     return _document({"ok": report.ok, "databases": found})
+
+
+def applied_json(databases: t.Mapping[str, t.Iterable[HistoryEntry]]) -> str:
+    """What was applied to each database.
+
+    :param databases: Name to entries.
+    :return: A document. Times are in UTC, in ISO 8601.
+    """
+    found = [
+        {"name": name, "applied": [_entry(entry) for entry in entries]}
+        for name, entries in databases.items()
+    ]
+    return _document({"databases": found})
+
+
+def _entry(entry: HistoryEntry) -> dict[str, t.Any]:
+    facts = {**asdict(entry), "applied_at": entry.applied_at.isoformat()}
+    del facts["database"]
+    return facts
 
 
 def _document(content: t.Any) -> str:
