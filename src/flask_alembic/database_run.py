@@ -19,6 +19,9 @@ from .async_operations import make_operations
 from .databases import default_name
 from .databases import identifier
 from .history import History
+from .invalid_indexes import dropping
+from .journal import Journal
+from .journal import open_journal
 from .kept import StatementLog
 from .reports import AppliedStep
 from .steps import call_step
@@ -73,6 +76,18 @@ class DatabaseRun:
         """Lets deferred constraints fail, while every database can roll back."""
         self._transaction: LogicalTransaction | None = None
         self._before: tuple[str, ...] = ()
+        is_on = settings.journal and not self.is_borrowed
+        self._journal: Journal | None = open_journal(context, name, is_on=is_on)
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether a run goes on where the one before failed."""
+        return self._journal is not None and self._journal.is_working
+
+    @property
+    def can_run_again(self) -> bool:
+        """Whether the revision that failed may run once more as it is."""
+        return self.is_noted or not self.log.kept
 
     @property
     def rolls_back_ddl(self) -> bool:
@@ -96,6 +111,7 @@ class DatabaseRun:
         with alembic_internals.proxies(make_operations(context)):
             self.steps = list(work(self.heads, context) or ())
 
+        self._read_journal()
         self._end_read()
         self.standing = self.heads
         unknown = History(context.script).unknown(self.heads) if context.script else ()
@@ -134,7 +150,17 @@ class DatabaseRun:
         """Begin a transaction."""
         self.log = self._new_log()
         self._before = tuple(self.maintainer.heads)
-        self._transaction = alembic_internals.begin_transaction(self.context)
+
+        if self._journal is None:
+            self._transaction = alembic_internals.begin_transaction(self.context)
+        elif self._journal.table.commits_ddl:
+            # What is read in a transaction of theirs stays as it was.
+            self._journal.read()
+            self._end_read()
+            self._transaction = alembic_internals.begin_transaction(self.context)
+        else:
+            self._transaction = alembic_internals.begin_transaction(self.context)
+            self._journal.read()
 
     def apply(self, step: MigrationStep, kwargs: t.Mapping[str, t.Any]) -> AppliedStep:
         """Run a step, and write that to the version table.
@@ -149,8 +175,9 @@ class DatabaseRun:
         if not self.maintainer.heads:
             alembic_internals.ensure_version_table(self.context)
 
-        self._call(step, kwargs)
+        continued = self._call(step, kwargs)
         self.maintainer.update_to_step(t.cast(t.Any, step))
+        forgotten = self._journal.finish(step) if self._journal is not None else ()
         self._tell_callbacks(step, kwargs)
         return AppliedStep(
             database=self.name,
@@ -159,6 +186,8 @@ class DatabaseRun:
             message=step.doc or "",
             seconds=time.perf_counter() - started,
             removed=step_removed(step),
+            continued=continued,
+            forgotten=forgotten,
         )
 
     def commit(self) -> None:
@@ -180,10 +209,23 @@ class DatabaseRun:
         self._transaction = None
         self.maintainer.heads = set(self._before)
 
-    def _call(self, step: MigrationStep, kwargs: t.Mapping[str, t.Any]) -> None:
+    def _call(self, step: MigrationStep, kwargs: t.Mapping[str, t.Any]) -> int:
+        """Run a step.
+
+        :return: How many of its statements an earlier run had done.
+        """
+        connection, journal, skipped = self.context.connection, self._journal, []
+
         with ExitStack() as stack:
-            if self.context.connection is not None and not self.context.as_sql:
-                stack.enter_context(self.log.listening(self.context.connection))
+            if connection is not None and not self.context.as_sql:
+                # In this order: the log has to see what the journal replaces.
+                stack.enter_context(self.log.listening(connection))
+
+                if journal is not None:
+                    guard = stack.enter_context(journal.guarding(step, self.standing))
+                    skipped = guard.skipped
+
+                stack.enter_context(dropping(connection))
 
             stack.enter_context(
                 alembic_internals.proxies(make_operations(self.context))
@@ -195,6 +237,8 @@ class DatabaseRun:
                 is_default=self.name == default_name(self.names),
                 several=len(self.names) > 1,
             )
+
+        return len(skipped)
 
     def _tell_callbacks(
         self, step: MigrationStep, kwargs: t.Mapping[str, t.Any]
@@ -209,6 +253,12 @@ class DatabaseRun:
 
     def _new_log(self) -> StatementLog:
         return StatementLog(rolls_back_ddl=self.context.impl.transactional_ddl)
+
+    def _read_journal(self) -> None:
+        if self._journal is not None:
+            self._journal.read()
+            self._journal.forget_stale(self.heads)
+            self._journal.check_first(self.steps, self.heads)
 
     def _end_read(self) -> None:
         """Nothing on another connection is to wait for a transaction of ours."""

@@ -257,6 +257,32 @@ class Alembic(AppBinding):
                 operations.upgrade.downgrade, target, skip_missing=skip_missing
             )
 
+    def resume(
+        self,
+        *,
+        done: bool | None = None,
+        databases: Databases | None = None,
+        x: XArguments | None = None,
+        tag: str | None = None,
+    ) -> MigrationReport:
+        """Run a revision to its end that is half done, because it failed or its process
+        was ended where DDL can't be rolled back. :meth:`upgrade` or :meth:`downgrade`
+        does that too, and goes on with others.
+
+        :param done: Of a statement that may or may not have taken effect: whether it
+            did. By default the schema is asked, which does not always tell.
+        :param databases: The names of the databases to work on, instead of all.
+        :param x: Arguments for the revisions, as of :meth:`using`.
+        :param tag: A text for the revisions, as of :meth:`using`.
+        :return: What was applied; nothing if no revision was half done.
+        :raises UndecidedError: If nobody knows whether the statement took effect.
+        :raises MigrationFailed: If the revision raises again.
+
+        .. versionadded:: 4.0
+        """
+        with self.using(databases=databases, x=x, tag=tag):
+            return self._report(operations.resume.resume, done)
+
     def stamp(
         self,
         target: RevisionArgument = "heads",
@@ -535,7 +561,7 @@ class Alembic(AppBinding):
     def _report(
         self,
         verb: t.Callable[..., None],
-        target: RevisionArgument,
+        target: object,
         **options: t.Any,
     ) -> MigrationReport:
         environment = self._environment()

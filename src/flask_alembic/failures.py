@@ -45,6 +45,8 @@ class Failure:
     standing: t.Mapping[str, tuple[str, ...]]
     have_it: t.Sequence[str] = ()
     kept: t.Sequence[str] = ()
+    is_noted: bool = False
+    """Whether the next run skips what was kept."""
 
     @property
     def context(self) -> MigrationContext:
@@ -210,6 +212,13 @@ def _hint(failure: Failure) -> str:
 
         if failure.context.impl.transactional_ddl:
             why = "What ran in autocommit_block(), and before it, can't be rolled back."
+
+        if failure.is_noted:
+            what = place if place == _CAUSE else f"{place} from there on"
+            return (
+                f"{why} Mend {what}, and run the same command again: it goes on at the"
+                " statement that failed."
+            )
 
         return (
             f"{why} Undo by hand what was kept, mend {place} and run the same command"

@@ -20,6 +20,7 @@ from .failures import migration_failed
 from .reports import AppliedStep
 from .reports import MigrationReport
 from .rounds import in_step
+from .run_errors import HalfDoneError
 from .steps import step_key
 from .steps import tell_left_out
 
@@ -174,6 +175,9 @@ class _Unit:
             step = database.apply(self.round[name], self.run_.kwargs)
             self.done.setdefault(name, []).append(step)
             database.check()
+        except HalfDoneError:
+            self.roll_back()
+            raise
         # SystemExit too: a revision that calls sys.exit() has failed.
         except (Exception, SystemExit) as error:
             self.roll_back()
@@ -217,4 +221,5 @@ class _Unit:
             {n: database.standing for n, database in databases.items()},
             tuple(self.have_it),
             databases[name].log.kept,
+            databases[name].is_noted,
         )

@@ -26,6 +26,7 @@ _COMMANDS: t.Final = {
     "merge": "write",
     "migrate": "write",
     "mkdir": "folder",
+    "resume": "run",
     "revision": "write",
     "show": "read",
     "stamp": "run",

@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     from . import merge as merge
     from . import offline as offline
     from . import read as read
+    from . import resume as resume
     from . import revision as revision
     from . import stamp as stamp
     from . import upgrade as upgrade
@@ -26,6 +27,7 @@ _VERBS: t.Final = frozenset(
         "merge",
         "offline",
         "read",
+        "resume",
         "revision",
         "stamp",
         "upgrade",
