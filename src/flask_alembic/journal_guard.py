@@ -72,7 +72,7 @@ class Guard:
         self._position = 0
         self._running: tuple[Entry, Mode] | None = None
         self._open: list[Entry] = []
-        self._savepoints: dict[str, int] = {}
+        self._savepoints: list[int] = []
         self._temporary = Temporary()
 
     @property
@@ -89,6 +89,7 @@ class Guard:
             "rollback": self._rollback,
             "savepoint": self._savepoint,
             "rollback_savepoint": self._rollback_savepoint,
+            "release_savepoint": self._release_savepoint,
         }
 
         for name, listener in listeners.items():
@@ -231,13 +232,18 @@ class Guard:
     def _rollback(self, connection: sa.Connection) -> None:
         self._open.clear()
 
-    def _savepoint(self, connection: sa.Connection, name: str) -> None:
-        self._savepoints[name] = len(self._open)
+    def _savepoint(self, connection: sa.Connection, name: str | None) -> None:
+        self._savepoints.append(len(self._open))
+
+    def _release_savepoint(
+        self, connection: sa.Connection, name: str, context: None
+    ) -> None:
+        self._savepoints.pop()
 
     def _rollback_savepoint(
         self, connection: sa.Connection, name: str, context: None
     ) -> None:
-        del self._open[self._savepoints.get(name, 0) :]
+        del self._open[self._savepoints.pop() :]
 
 
 def _count(cursor: t.Any, name: str) -> int | None:
