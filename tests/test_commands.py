@@ -40,6 +40,7 @@ COMMANDS: t.Final = (
     "merge",
     "migrate",
     "mkdir",
+    "resume",
     "revision",
     "show",
     "stamp",
@@ -107,6 +108,7 @@ OPTIONS: dict[str, set[str]] = {
     },
     "migrate": NEW_REVISION_OPTIONS,
     "mkdir": set(),
+    "resume": {"--done", "--again"},
     "revision": NEW_REVISION_OPTIONS | {"--empty", "--autogenerate", "--skip-empty"},
     "show": set(),
     "stamp": {"--purge", "--verify", "--skip-missing"},
@@ -218,6 +220,7 @@ def test_group_help(shell: Shell) -> None:
         "  merge           Write a revision that joins others, by default all heads.",
         "  migrate         Write a new revision if the models changed.",
         "  mkdir           Make the migrations folder, if it does not exist.",
+        "  resume          Run a revision to its end that is half done.",
         "  revision        Write a new revision that says MESSAGE.",
         "  show            Show all of the given REVISIONS, by default the heads.",
         "  stamp           Let the databases be at TARGET, without running revisions.",
@@ -245,7 +248,9 @@ def test_every_option_has_help(shell: Shell, name: str) -> None:
     assert command.help
     options = [p for p in command.params if isinstance(p, click.Option)]
     assert [option.name for option in options if not option.help] == []
-    assert OPTIONS[name] <= {text for option in options for text in option.opts}
+    assert OPTIONS[name] <= {
+        text for option in options for text in (*option.opts, *option.secondary_opts)
+    }
 
 
 def test_all_commands(shell: Shell) -> None:

@@ -264,7 +264,8 @@ def test_what_alembic_writes(
     """What Alembic's operations leave behind is found in the SQL that they become, with
     any names.
     """
-    integer, key = sa.Integer(), {"schema": schema}
+    integer: t.Any = sa.Integer()
+    key: dict[str, t.Any] = {"schema": schema}
     is_mysql = dialect == "mysql"
     expected: list[tuple[t.Callable[[Operations], object], list[Effect]]] = [
         (
