@@ -619,6 +619,22 @@ def test_rows_that_are_not_known(url: str, apps: Apps) -> None:
     assert query(url, "SELECT COUNT(*) FROM counter") == [(2,)]
 
 
+@pytest.mark.parametrize("server", ["mariadb", "postgresql"], indirect=True)
+def test_percent_signs(url: str, apps: Apps) -> None:
+    """Names with a percent sign, which SQLAlchemy doubles for some drivers, are found
+    again.
+    """
+    code = [
+        'op.create_table("50% off", sa.Column("a%b", sa.Integer))',
+        'op.create_index("i%", "50% off", ["a%b"])',
+        "op.execute(\"INSERT INTO counter SELECT 7 FROM counter WHERE '%' LIKE '%'\")",
+    ]
+    app, alembic = half_done(url, apps, in_block(*code, BREAK), COUNT)
+    query(url, "CREATE TABLE missing (id INTEGER)")
+    assert upgrade(app, alembic).steps[0].continued == 3
+    assert query(url, "SELECT n FROM counter ORDER BY n") == [(1,), (8,)]
+
+
 @only_mariadb
 def test_many_parameters(url: str, apps: Apps) -> None:
     """A statement with many sets of parameters is one."""

@@ -76,8 +76,9 @@ class DatabaseRun:
         """Lets deferred constraints fail, while every database can roll back."""
         self._transaction: LogicalTransaction | None = None
         self._before: tuple[str, ...] = ()
-        is_on = settings.journal and not self.is_borrowed
-        self._journal: Journal | None = open_journal(context, name, is_on=is_on)
+        self._journal: Journal | None = open_journal(
+            context, name, is_on=settings.journal
+        )
 
     @property
     def is_noted(self) -> bool:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import NoSuchTableError
 
 from .invalid_indexes import schema_of_invalid
+from .own_statements import quoted
 
 if t.TYPE_CHECKING:
     from sqlalchemy.engine.reflection import Inspector
@@ -133,14 +134,9 @@ def _enum_value(
             " ON t.oid = e.enumtypid WHERE t.oid = to_regtype(:type)"
             " AND e.enumlabel = :value"
         ),
-        {"type": _quoted(connection, effect), "value": effect.name},
+        {"type": quoted(effect.schema, effect.table), "value": effect.name},
     )
     return rows.first() is not None
-
-
-def _quoted(connection: sa.Connection, effect: Effect) -> str:
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    return ".".join(quote(part) for part in (effect.schema, effect.table) if part)
 
 
 def _is_among(

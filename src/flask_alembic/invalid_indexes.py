@@ -14,6 +14,8 @@ from sqlalchemy import event
 from .ddl_effects import index_of
 from .own_statements import is_own
 from .own_statements import OWN
+from .own_statements import plain_text
+from .own_statements import quoted
 
 if t.TYPE_CHECKING:
     from .ddl_words import Effect
@@ -55,9 +57,7 @@ def schema_of_invalid(connection: sa.Connection, index: Effect) -> str | None:
     :param index: An index of a table.
     :return: Its schema, or ``None`` if there is no such index, or a valid one.
     """
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    parts = [part for part in (index.schema, index.table) if part]
-    values = {"table": ".".join(quote(part) for part in parts), "name": index.name}
+    values = {"table": quoted(index.schema, index.table), "name": index.name}
     found: str | None = connection.execute(
         _FIND, values, execution_options={OWN: True}
     ).scalar()
@@ -75,7 +75,7 @@ def _drop_invalid(
     if is_own(context) or "concurrently" not in statement.lower():
         return
 
-    made = index_of(statement, folds_names=True)
+    made = index_of(plain_text(statement, context), folds_names=True)
 
     if made is None or not made[1]:
         return
@@ -90,10 +90,7 @@ def _drop_invalid(
             index.name,
             index.table,
         )
-        quote = connection.dialect.identifier_preparer.quote_identifier
-        connection.exec_driver_sql(
-            f"DROP INDEX CONCURRENTLY {quote(schema)}.{quote(index.name)}".replace(
-                "%", "%%"
-            ),
-            execution_options={OWN: True},
+        name = quoted(schema, index.name).replace(":", "\\:")
+        connection.execute(
+            sa.text(f"DROP INDEX CONCURRENTLY {name}"), execution_options={OWN: True}
         )

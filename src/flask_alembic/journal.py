@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
+from . import alembic_internals
 from . import journal_errors
 from .history import History
 from .journal_errors import Place
@@ -209,12 +210,12 @@ def open_journal(
 ) -> Journal | None:
     """The journal of a database, where one is kept.
 
-    :param context: Its context, in no transaction of somebody else's.
+    :param context: Its context.
     :param database: Its name.
     :param is_on: Whether the user wants one.
-    :return: The journal, or ``None``.
+    :return: The journal; ``None`` where somebody else commits, too.
     """
-    if not is_on or context.as_sql or context.connection is None:
+    if not is_on or alembic_internals.in_external_transaction(context):
         return None
 
     return Journal(context, database) if context.dialect.name in _DIALECTS else None

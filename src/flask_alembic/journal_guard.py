@@ -20,6 +20,7 @@ from . import journal_errors
 from .journal_earlier import Earlier
 from .journal_table import make_entry
 from .own_statements import is_own
+from .own_statements import plain_text
 from .skipped import skip
 from .sql_words import is_commit
 from .sql_words import is_data
@@ -122,17 +123,18 @@ class Guard:
             return statement, parameters
 
         self._settle()
+        text = plain_text(statement, context)
 
-        if is_passing(statement) or self._temporary.takes(statement):
-            self._pass(statement)
+        if is_passing(text) or self._temporary.takes(text):
+            self._pass(text)
             return statement, parameters
 
         self._position += 1
-        entry = self._earlier.find(self._position, statement)
+        entry = self._earlier.find(self._position, text)
 
         if entry is not None:
-            self.skipped.append(statement)
-            instead = skip(cursor, statement, context, entry, self._book.table.name)
+            self.skipped.append(text)
+            instead = skip(cursor, text, context, entry, self._book.table.name)
 
             if instead is None:
                 raise journal_errors.unanswered(self._place, entry)
@@ -140,7 +142,7 @@ class Guard:
             return instead, [()] if executemany else ()
 
         self._earlier.check_schema(self.skipped)
-        self._begin(statement)
+        self._begin(text)
         return statement, parameters
 
     def _after(

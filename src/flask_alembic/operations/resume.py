@@ -30,7 +30,7 @@ def resume(alembic: Facade, done: bool | None) -> None:
 
     def work(heads: tuple[str, ...], context: MigrationContext) -> Steps:
         name = name_of(alembic, context)
-        journal = open_journal(context, name, is_on=True)
+        journal = open_journal(context, name, is_on=alembic.settings.run.journal)
 
         if journal is None:
             return []

@@ -67,7 +67,8 @@ def stamp(
         """Where the database is there already, but a revision is half done, the stamp
         puts an end to that.
         """
-        journal = open_journal(context, name_of(alembic, context), is_on=True)
+        is_on = alembic.settings.run.journal
+        journal = open_journal(context, name_of(alembic, context), is_on=is_on)
 
         if journal is None:
             return []
