@@ -216,11 +216,11 @@ def write_all(app: Flask) -> None:
 
 
 def state(url: str) -> dict[str, t.Any]:
-    """All that a database holds."""
+    """All that a database holds, but for the journal, which a script has no use for."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     inspector = sa.inspect(engine)
     metadata = sa.MetaData()
-    metadata.reflect(engine)
+    metadata.reflect(engine, only=lambda name, _: not name.endswith("_journal"))
 
     with engine.connect() as connection:
         rows = {

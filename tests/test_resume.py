@@ -316,3 +316,16 @@ def test_killed_in_a_block(url: str, apps: Apps, effect: bool) -> None:
     assert report.steps[0].continued == (3 if effect else 2)
     assert counted(url) == 3
     assert noted(url) == []
+
+
+@only_mariadb
+def test_without_a_journal(url: str, apps: Apps) -> None:
+    """Who turned the journal off is not to have it used: nothing would be skipped."""
+    half_done(url, apps, MAKE, COUNT, 'op.drop_table("missing")')
+    other, alembic = apps.plain(url, ALEMBIC={"journal": False})
+    write_revision(other, "r1")
+
+    with other.app_context():
+        assert alembic.resume().steps == ()
+
+    assert counted(url) == 1
