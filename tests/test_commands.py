@@ -41,6 +41,7 @@ COMMANDS: t.Final = (
     "migrate",
     "mkdir",
     "repair",
+    "resume",
     "revision",
     "show",
     "stamp",
@@ -111,6 +112,7 @@ OPTIONS: dict[str, set[str]] = {
     "migrate": NEW_REVISION_OPTIONS,
     "mkdir": set(),
     "repair": {"--yes", "--database"},
+    "resume": {"--done", "--again"} | LOCK_OPTIONS,
     "revision": NEW_REVISION_OPTIONS | {"--empty", "--autogenerate", "--skip-empty"},
     "show": set(),
     "stamp": {"--purge", "--verify", "--skip-missing", "-y", "--yes"} | LOCK_OPTIONS,
@@ -223,6 +225,7 @@ def test_group_help(shell: Shell) -> None:
         "  migrate         Write a new revision if the models changed.",
         "  mkdir           Make the migrations folder, if it does not exist.",
         "  repair          Find what earlier runs left, and mend it after asking.",
+        "  resume          Run a revision to its end that is half done.",
         "  revision        Write a new revision that says MESSAGE.",
         "  show            Show all of the given REVISIONS, by default the heads.",
         "  stamp           Let the databases be at TARGET, without running revisions.",
@@ -250,7 +253,9 @@ def test_every_option_has_help(shell: Shell, name: str) -> None:
     assert command.help
     options = [p for p in command.params if isinstance(p, click.Option)]
     assert [option.name for option in options if not option.help] == []
-    assert OPTIONS[name] <= {text for option in options for text in option.opts}
+    assert OPTIONS[name] <= {
+        text for option in options for text in (*option.opts, *option.secondary_opts)
+    }
 
 
 def test_all_commands(shell: Shell) -> None:

@@ -228,3 +228,27 @@ def test_clock_goes_backwards(url: str, apps: Apps, db: Cli) -> None:
 
     with app.app_context():
         assert alembic.downgrade("base").databases == {"default": ()}
+
+
+@pytest.mark.parametrize("server", ["mariadb"], indirect=True)
+def test_full_disk_on_mariadb(disk: Disk, databases: Databases, apps: Apps) -> None:
+    """A full disk fails the revision; its DDL is kept. With more room the rerun goes on
+    at the statement that failed.
+    """
+    url = databases.make()
+    app, alembic = apps.plain(url)
+    add_revisions(app, "mariadb", f' DATA DIRECTORY "{disk.path}"')
+
+    with app.app_context():
+        with pytest.raises(MigrationFailed, match="full") as caught:
+            alembic.upgrade()
+
+        assert caught.value.standing == {"default": ("r1",)}
+
+    assert (count(url), columns(url)) == (1, {"id", "x", "y"})
+    disk.free(64)
+
+    with app.app_context():
+        assert [step.revision for step in alembic.upgrade().steps] == ["r2", "r3"]
+
+    assert count(url) == 20001

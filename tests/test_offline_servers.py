@@ -216,12 +216,13 @@ def write_all(app: Flask) -> None:
 
 
 def state(url: str) -> dict[str, t.Any]:
-    """All that a database holds."""
+    """All that a database holds, but for the journal, which a script has no use for."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     inspector = sa.inspect(engine)
     metadata = sa.MetaData()
-    # A script notes nothing in the history.
-    metadata.reflect(engine, only=lambda name, _: not name.endswith("_history"))
+    # A script notes nothing in the history and the journal.
+    own = ("_history", "_journal")
+    metadata.reflect(engine, only=lambda name, _: not name.endswith(own))
 
     with engine.connect() as connection:
         rows = {

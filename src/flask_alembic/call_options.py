@@ -39,6 +39,9 @@ class CallOptions:
     run: t.Mapping[str, t.Any] = field(default_factory=dict)
     """Settings of a run, instead of those in ``ALEMBIC``."""
 
+    took_effect: bool | None = None
+    """Of a statement that an earlier run was ended in: whether it did."""
+
     def also(
         self,
         *,
@@ -48,6 +51,7 @@ class CallOptions:
         autogenerate: bool = False,
         wait: float | None = None,
         run: t.Mapping[str, t.Any] | None = None,
+        took_effect: bool | None = None,
     ) -> CallOptions:
         """These options, with more on top.
 
@@ -57,6 +61,7 @@ class CallOptions:
         :param autogenerate: Whether a new revision is compared for.
         :param wait: Instead of the one so far.
         :param run: Besides those so far.
+        :param took_effect: Instead of what was said so far.
         :return: New options.
         :raises ConfigurationError: If ``wait`` is no time.
         """
@@ -67,6 +72,7 @@ class CallOptions:
             autogenerate=autogenerate,
             wait=self.wait if wait is None else _seconds(wait),
             run={**self.run, **(run or {})},
+            took_effect=self.took_effect if took_effect is None else took_effect,
         )
 
     def as_namespace(self) -> Namespace:

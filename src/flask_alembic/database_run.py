@@ -8,22 +8,21 @@ import logging
 import time
 import typing as t
 from contextlib import contextmanager
-from contextlib import ExitStack
-from contextlib import suppress
 
 from . import alembic_internals
-from . import sqlite
-from .alembic_internals import LogicalTransaction
-from .alembic_internals import Maintainer
 from .applied_log import AppliedLog
 from .async_operations import make_operations
 from .databases import default_name
 from .databases import identifier
-from .history import History
-from .kept import StatementLog
+from .deferred import checking
+from .deferred import no_check
+from .journal import Journal
+from .journal import mark
+from .journal import open_journal
 from .locks import find_lock
 from .reports import AppliedStep
-from .sqlite_restored import revision_wins
+from .step_run import tell_callbacks
+from .step_run import watched
 from .step_settings import step_settings
 from .steps import call_step
 from .steps import step_comment
@@ -32,13 +31,14 @@ from .steps import step_name
 from .steps import step_removed
 from .table_locks import is_lock_error
 from .table_locks import table_locks
+from .transactions import DatabaseTransaction
 from .version_table import read_heads
 
 if t.TYPE_CHECKING:
-    import sqlalchemy as sa
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import MigrationStep
 
+    from .kept import StatementLog
     from .locks import Lock
     from .run_settings import RunSettings
     from .table_locks import TableLocks
@@ -58,6 +58,8 @@ class DatabaseRun:
     :param context: Its context, not in a transaction of ours.
     :param names: The names of all databases, also of those that are left alone.
     :param settings: How to run.
+    :param took_effect: Of a statement that an earlier run was ended in: whether it did,
+        where the user says so.
     """
 
     def __init__(
@@ -66,23 +68,33 @@ class DatabaseRun:
         context: MigrationContext,
         names: t.Collection[str],
         settings: RunSettings,
+        took_effect: bool | None = None,
     ) -> None:
         self.name: str = name
         self.context: MigrationContext = context
         self.names: t.Collection[str] = names
         self.settings: RunSettings = settings
         self.heads: tuple[str, ...] = ()
-        self.standing: tuple[str, ...] = ()
-        """The ids in the version table, as they were committed last."""
         self.steps: list[MigrationStep] = []
-        self.log: StatementLog = self._new_log()
-        self.applied_log: AppliedLog = AppliedLog(context, name)
-        self.maintainer: Maintainer = Maintainer(context, ())
-        self.check: t.Callable[[], None] = _nothing
+        self.transaction: DatabaseTransaction = DatabaseTransaction(context)
+        self.check: t.Callable[[], None] = no_check
         """Lets deferred constraints fail, while every database can roll back."""
         self._table_locks: TableLocks = table_locks(None)
-        self._transaction: LogicalTransaction | None = None
-        self._stood: list[set[str]] = []
+        self._applied_log: AppliedLog = AppliedLog(context, name)
+        self._took_effect = took_effect
+        self._journal: Journal | None = open_journal(
+            context, name, is_on=settings.journal
+        )
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there are steps, or a revision is half done."""
+        return bool(self.steps) or bool(self._journal and self._journal.found)
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether a run goes on where the one before failed."""
+        return self._journal is not None and self._journal.is_working
 
     @property
     def rolls_back_ddl(self) -> bool:
@@ -90,17 +102,14 @@ class DatabaseRun:
         return self.context.impl.transactional_ddl
 
     @property
-    def unanswered(self) -> str | None:
-        """The statement that the server may still be at work on after an interruption,
-        and that a rollback does not undo.
-        """
-        connection = self.context.connection
+    def log(self) -> StatementLog:
+        """The statements of the transaction."""
+        return self.transaction.log
 
-        if connection is None or self.context.as_sql or self.rolls_back_ddl:
-            return None
-
-        # SQLAlchemy gives a connection up when it is interrupted within a statement.
-        return self.log.sent if connection.invalidated else None
+    @property
+    def standing(self) -> tuple[str, ...]:
+        """The ids in the version table, as they were committed last."""
+        return self.transaction.standing
 
     @property
     def is_borrowed(self) -> bool:
@@ -109,10 +118,11 @@ class DatabaseRun:
 
     @property
     def can_run_again(self) -> bool:
-        """Whether nothing that ran since the transaction began outlasts a rollback, and
-        that is ours to do.
+        """Whether what ran since the transaction began is undone by a rollback, or
+        skipped by the next try, and that is ours to do.
         """
-        return not self.is_borrowed and not self.log.complete and not self.log.kept
+        is_whole = not self.log.kept or self.is_noted
+        return not self.is_borrowed and not self.log.complete and is_whole
 
     def is_locked(self, error: BaseException) -> bool:
         """Whether a step failed because of a lock that others will let go.
@@ -129,8 +139,7 @@ class DatabaseRun:
         :return: The settings of the run, with those of the revision on top.
         :raises RevisionFileError: If one of those can't be used.
         """
-        location = self.context.script.dir if self.context.script else ""
-        return step_settings(step, self.settings, location)
+        return step_settings(step, self.settings, self.context)
 
     def ask(self, work: Work) -> None:
         """Ask the work for the steps. It may do something to the database too, which
@@ -147,11 +156,11 @@ class DatabaseRun:
         for step in self.steps:
             self.settings_of(step)  # a value may be wrong
 
+        if self._journal is not None:
+            self._journal.read()
+
         self._end_read()
-        self.standing = self.heads
-        unknown = History(context.script).unknown(self.heads) if context.script else ()
-        known = [id_ for id_ in self.heads if id_ not in unknown]
-        self.maintainer = Maintainer(context, known, unknown)
+        self.transaction.stand_at(self.heads)
 
     def find_lock(self) -> Lock | None:
         """The lock that keeps other runs off the database.
@@ -171,13 +180,29 @@ class DatabaseRun:
         self._end_read()
         return set(now) != set(self.heads)
 
+    def check_half_done(self) -> None:
+        """Check that a revision which is half done comes first. Other runs must be kept
+        off: it may be at work.
+
+        :raises HalfDoneError: If it does not.
+        """
+        if self._journal is not None:
+            self._journal.read()
+            self._journal.forget_stale(self.heads)
+
+            if self._took_effect is not None:
+                mark(self._journal, done=self._took_effect)
+
+            self._journal.check_first(self.steps, self.heads)
+            self._end_read()
+
     @contextmanager
     def migrating(self) -> t.Iterator[None]:
         """Prepare the database for all steps of the run."""
         connection = self.context.connection
 
         if self.steps and self.settings.history:
-            self.applied_log.prepare()
+            self._applied_log.prepare()
 
         if connection is None or self.is_borrowed:
             yield
@@ -185,17 +210,8 @@ class DatabaseRun:
 
         self._table_locks = table_locks(connection)
 
-        with self._table_locks.running(), self._checking(connection):
+        with self._table_locks.running(), checking(connection) as self.check:
             yield
-
-    @contextmanager
-    def _checking(self, connection: sa.Connection) -> t.Iterator[None]:
-        if self.context.dialect.name == "postgresql":
-            self.check = lambda: _check_deferred(connection)
-            yield
-        else:
-            with sqlite.migrating(connection) as self.check:
-                yield
 
     def announce(self, step: MigrationStep) -> None:
         """Let a script say what comes.
@@ -207,9 +223,17 @@ class DatabaseRun:
 
     def begin(self) -> None:
         """Begin a transaction."""
-        self.log = self._new_log()
-        self._stood = []
-        self._transaction = alembic_internals.begin_transaction(self.context)
+        journal = self._journal
+
+        if journal is not None and journal.table.commits_ddl:
+            # What is read in a transaction of theirs stays as it was.
+            journal.read()
+            self._end_read()
+
+        self.transaction.begin()
+
+        if journal is not None and not journal.table.commits_ddl:
+            journal.read()
 
     def apply(self, step: MigrationStep, kwargs: t.Mapping[str, t.Any]) -> AppliedStep:
         """Run a step, and write that to the version table.
@@ -220,17 +244,18 @@ class DatabaseRun:
         """
         started = time.perf_counter()
         _log.info("Running %s", step)
-        self._stood.append(set(self.maintainer.heads))
-        self.log.begin_step(step_name(step))
+        maintainer = self.transaction.maintainer
+        self.transaction.begin_step(step_name(step))
 
-        if not self.maintainer.heads:
+        if not maintainer.heads:
             alembic_internals.ensure_version_table(self.context)
 
-        self._call(step, kwargs)
-        self.maintainer.update_to_step(t.cast(t.Any, step))
-        self._tell_callbacks(step, kwargs)
+        continued = self._call(step, kwargs)
+        maintainer.update_to_step(t.cast(t.Any, step))
+        forgotten = self._journal.finish(step) if self._journal is not None else ()
+        tell_callbacks(self.context, step, maintainer.heads, kwargs)
         seconds = time.perf_counter() - started
-        self.applied_log.write(step, seconds)
+        self._applied_log.write(step, seconds)
         return AppliedStep(
             database=self.name,
             revision=step_name(step),
@@ -238,44 +263,23 @@ class DatabaseRun:
             message=step.doc or "",
             seconds=seconds,
             removed=step_removed(step),
+            continued=continued,
+            forgotten=forgotten,
         )
 
-    def commit(self) -> None:
-        """Commit, if that is ours to do."""
-        if self._transaction is not None:
-            self._transaction.commit()
+    def _call(self, step: MigrationStep, kwargs: t.Mapping[str, t.Any]) -> int:
+        """Run a step.
 
-        self._transaction = None
-        self.standing = self.maintainer.rows
+        :return: How many of its statements an earlier run had done.
+        """
+        limit = self.settings_of(step).ddl_lock_timeout
 
-    def roll_back(self) -> None:
-        """Roll back, if that is ours to do."""
-        if self._transaction is not None:
-            # If the connection is gone the server has rolled back, and what is worth
-            # telling is why we got here.
-            with suppress(Exception):
-                self._transaction.rollback()
-
-        self._transaction = None
-
-        if self._stood:
-            self.maintainer.heads = self._stood[self.log.complete]
-
-        # An autocommit_block() has committed the steps before its own too.
-        if self.log.complete:
-            self.standing = self.maintainer.rows
-
-    def _call(self, step: MigrationStep, kwargs: t.Mapping[str, t.Any]) -> None:
-        with ExitStack() as stack:
-            if self.context.connection is not None and not self.context.as_sql:
-                stack.enter_context(self.log.listening(self.context.connection))
-
-            limit = self.settings_of(step).ddl_lock_timeout
-            stack.enter_context(self._table_locks.limited(limit))
-            stack.enter_context(revision_wins(self.context))
-            stack.enter_context(
-                alembic_internals.proxies(make_operations(self.context))
-            )
+        with (
+            watched(
+                self.context, step, self.log, self._journal, self.standing
+            ) as skipped,
+            self._table_locks.limited(limit),
+        ):
             call_step(
                 step,
                 kwargs,
@@ -284,29 +288,9 @@ class DatabaseRun:
                 several=len(self.names) > 1,
             )
 
-    def _tell_callbacks(
-        self, step: MigrationStep, kwargs: t.Mapping[str, t.Any]
-    ) -> None:
-        for callback in self.context.on_version_apply_callbacks:
-            callback(
-                ctx=self.context,
-                step=t.cast(t.Any, step).info,
-                heads=set(self.maintainer.heads),
-                run_args=dict(kwargs),
-            )
-
-    def _new_log(self) -> StatementLog:
-        return StatementLog(rolls_back_ddl=self.context.impl.transactional_ddl)
+        return len(skipped)
 
     def _end_read(self) -> None:
         """Nothing on another connection is to wait for a transaction of ours."""
         if self.context.connection is not None and not self.is_borrowed:
             self.context.connection.commit()
-
-
-def _nothing() -> None:
-    """The check of a database that has nothing to check."""
-
-
-def _check_deferred(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")

@@ -282,6 +282,35 @@ class Alembic(AppBinding):
                 operations.upgrade.downgrade, target, skip_missing=skip_missing
             )
 
+    def resume(
+        self,
+        *,
+        done: bool | None = None,
+        databases: Databases | None = None,
+        x: XArguments | None = None,
+        tag: str | None = None,
+    ) -> MigrationReport:
+        """Run a revision to its end that is half done, because it failed or its process
+        was ended where DDL can't be rolled back. :meth:`upgrade` or :meth:`downgrade`
+        does that too, and goes on with others.
+
+        :param done: Of a statement that may or may not have taken effect: whether it
+            did. By default the schema is asked, which does not always tell.
+        :param databases: The names of the databases to work on, instead of all.
+        :param x: Arguments for the revisions, as of :meth:`using`.
+        :param tag: A text for the revisions, as of :meth:`using`.
+        :return: What was applied; nothing if no revision was half done.
+        :raises UndecidedError: If nobody knows whether the statement took effect.
+        :raises MigrationFailed: If the revision raises again.
+
+        .. versionadded:: 4.0
+        """
+        with self.using(databases=databases, x=x, tag=tag):
+            environment = self._environment()
+
+            with environment.using(environment.options.also(took_effect=done)):
+                return self._report(operations.resume.resume)
+
     def stamp(
         self,
         target: RevisionArgument = "heads",
@@ -436,8 +465,14 @@ class Alembic(AppBinding):
             contexts = self.migration_contexts
             chosen = environment.options.databases is not None
             names = self.databases if chosen else contexts
-            settings = environment.run_settings
-            report = run(contexts, fn, kwargs, names=tuple(names), settings=settings)
+            report = run(
+                contexts,
+                fn,
+                kwargs,
+                names=tuple(names),
+                settings=environment.run_settings,
+                took_effect=environment.options.took_effect,
+            )
 
         environment.report = environment.report.followed_by(report)
         return report
@@ -585,7 +620,7 @@ class Alembic(AppBinding):
     def _report(
         self,
         verb: t.Callable[..., None],
-        target: RevisionArgument,
+        *target: RevisionArgument,
         **options: t.Any,
     ) -> MigrationReport:
         environment = self._environment()
@@ -594,7 +629,7 @@ class Alembic(AppBinding):
         # An overridden run_migrations() need not return what super() returned, so the
         # report is left on the environment.
         with environment.lent():
-            verb(self, target, **options)
+            verb(self, *target, **options)
 
         return environment.report
 

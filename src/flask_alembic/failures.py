@@ -39,6 +39,8 @@ class Failure:
     kept: t.Sequence[str] = ()
     kept_of: str | None = None
     is_whole_run: bool = False
+    is_noted: bool = False
+    """Whether the next run skips what was kept."""
 
     @property
     def context(self) -> MigrationContext:
@@ -205,6 +207,13 @@ def _hint(failure: Failure) -> str:
     database = failure.database
 
     if failure.kept:
+        if failure.is_noted:
+            what = place if place == _CAUSE else f"{place} from there on"
+            return (
+                f"{failure.why_kept} Mend {what}, and run the same command again: it"
+                " goes on at the statement that failed."
+            )
+
         return (
             f"{failure.why_kept} Undo by hand what was kept, mend {place} and run the"
             " same command again."

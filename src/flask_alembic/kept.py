@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from contextlib import contextmanager
 
 from sqlalchemy import event
 
+from .own_statements import is_own
+from .own_statements import SKIPPED
+from .sql_words import COMMITS
+from .sql_words import READS
+
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
-
-_COMMENTS: t.Final = r"(?:\s|--[^\n]*\n|#[^\n]*\n|/\*.*?\*/)*"
-
-# MariaDB and MySQL commit before and after these, and so all that ran before them.
-# https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/
-_COMMITS: t.Final = re.compile(
-    _COMMENTS
-    + r"(?:alter|analyze|create|drop|grant|optimize|rename|revoke|truncate)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_READS: t.Final = re.compile(
-    _COMMENTS + r"(?:begin|desc|describe|explain|pragma|select|set|show)\b",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 class Unsaved:
@@ -42,8 +32,8 @@ class Unsaved:
     def _after(
         self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
     ) -> None:
-        if not _READS.match(statement):
-            is_saved = self._commits_ddl and _COMMITS.match(statement)
+        if not READS.match(statement):
+            is_saved = self._commits_ddl and COMMITS.match(statement)
             self.is_there = not is_saved
 
     def _end(self, connection: t.Any) -> None:
@@ -60,6 +50,7 @@ class StatementLog:
     def __init__(self, *, rolls_back_ddl: bool) -> None:
         self._rolls_back_ddl = rolls_back_ddl
         self._statements: list[str] = []
+        self._running = ""
         self._steps: list[str] = []
         self._start = 0
         self._kept = slice(0)
@@ -108,20 +99,49 @@ class StatementLog:
                 event.remove(connection, name, listener)
 
     def _before(
-        self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
+        self,
+        connection: t.Any,
+        cursor: t.Any,
+        statement: str,
+        parameters: t.Any,
+        context: t.Any,
+        executemany: bool,
     ) -> None:
+        if is_own(context):
+            return
+
         self.sent = " ".join(statement.split())
+
+        if READS.match(statement):
+            return
+
+        self._running = statement
         # The commit before the statement stays, whether or not the statement fails.
         self._commit_implicitly(statement)
 
     def _after(
-        self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
+        self,
+        connection: t.Any,
+        cursor: t.Any,
+        statement: str,
+        parameters: t.Any,
+        context: t.Any,
+        executemany: bool,
     ) -> None:
+        if is_own(context):
+            return
+
         self.sent = None
 
-        if not _READS.match(statement):
-            self._statements.append(" ".join(statement.split()))
-            self._commit_implicitly(statement)
+        if _is_read(statement):
+            return
+
+        self._statements.append(" ".join(self._running.split()))
+        self._commit_implicitly(self._running)
+
+        if SKIPPED in statement:
+            # It was done by an earlier run.
+            self._commit(None)
 
     def _commit(self, connection: t.Any) -> None:
         self._kept = slice(self._start, len(self._statements))
@@ -129,5 +149,9 @@ class StatementLog:
         self.kept_of = self._steps[-1] if self._steps else None
 
     def _commit_implicitly(self, statement: str) -> None:
-        if not self._rolls_back_ddl and _COMMITS.match(statement):
+        if not self._rolls_back_ddl and COMMITS.match(statement):
             self._commit(None)
+
+
+def _is_read(statement: str) -> bool:
+    return SKIPPED not in statement and READS.match(statement) is not None

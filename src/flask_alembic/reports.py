@@ -41,6 +41,12 @@ class AppliedStep:
     """Ids that a stamp took out of the version table after emptying it, whether a file
     has them or not."""
 
+    continued: int = 0
+    """How many of its statements an earlier run had done, which failed or was ended."""
+
+    forgotten: tuple[str, ...] = ()
+    """Revisions that were half done, and that a stamp put an end to."""
+
 
 @dataclass(frozen=True)
 class MigrationReport:

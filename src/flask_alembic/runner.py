@@ -46,6 +46,7 @@ def run(
     *,
     names: t.Collection[str],
     settings: RunSettings,
+    took_effect: bool | None = None,
 ) -> MigrationReport:
     """Ask for the steps of each database, and run them, one run at a time. A revision
     is the unit: it is committed on all databases before the next one begins.
@@ -56,6 +57,8 @@ def run(
     :param kwargs: Passed to ``upgrade`` and ``downgrade`` of each revision.
     :param names: The names of all databases, also of those that are left alone.
     :param settings: How to run.
+    :param took_effect: Of a statement that an earlier run was ended in: whether it did,
+        where the user says so.
     :return: What was done.
     :raises RunLocked: If another run did not end in time.
     :raises MigrationFailed: If a revision raises.
@@ -64,7 +67,7 @@ def run(
 
     with one_thread(patience):
         databases = {
-            name: DatabaseRun(name, context, names, settings)
+            name: DatabaseRun(name, context, names, settings, took_effect)
             for name, context in contexts.items()
         }
         return _Run(databases, kwargs, patience).execute(work)
@@ -82,7 +85,8 @@ class _Run:
         for database in self.databases.values():
             database.ask(work)
 
-        if self.has_steps:
+        # What is half done is to be told of, too.
+        if any(database.has_work for database in self.databases.values()):
             try:
                 self.run_locked(work)
             except BaseException as error:
@@ -98,14 +102,9 @@ class _Run:
         with self.locked():
             self.ask_again(work)
 
-            if self.has_steps:
+            if any(database.steps for database in self.databases.values()):
                 self.check_confirmed()
                 self.run_all()
-
-    @property
-    def has_steps(self) -> bool:
-        """Whether there is anything to do."""
-        return any(database.steps for database in self.databases.values())
 
     @contextmanager
     def locked(self) -> t.Iterator[None]:
@@ -122,6 +121,8 @@ class _Run:
         for database in self.databases.values():
             if database.was_overtaken():
                 database.ask(work)
+
+            database.check_half_done()
 
     def run_all(self) -> None:
         with ExitStack() as stack:
@@ -185,7 +186,10 @@ class _Run:
         return {identifier(n) for database in databases for n in database.names} | named
 
     def report(self) -> MigrationReport:
-        skipped = {n: found.maintainer.skipped for n, found in self.databases.items()}
+        skipped = {
+            n: found.transaction.maintainer.skipped
+            for n, found in self.databases.items()
+        }
         return MigrationReport(
             tuple(self.applied),
             self.standing,

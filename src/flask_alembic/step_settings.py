@@ -10,6 +10,7 @@ from .revision_files import display
 from .steps import step_script
 
 if t.TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import MigrationStep
 
     from .run_settings import RunSettings
@@ -18,13 +19,13 @@ _KEYS: t.Final[tuple[str, ...]] = ("ddl_lock_retries", "ddl_lock_timeout")
 
 
 def step_settings(
-    step: MigrationStep, settings: RunSettings, script_location: str
+    step: MigrationStep, settings: RunSettings, context: MigrationContext
 ) -> RunSettings:
     """The settings of a run, with those in the revision's file on top.
 
     :param step: The step.
     :param settings: The settings of the run.
-    :param script_location: The migrations folder, to name the file in an error.
+    :param context: The context of the database, to name the file in an error.
     :return: The settings of the step.
     :raises RevisionFileError: If a value can't be used.
     """
@@ -36,9 +37,9 @@ def step_settings(
         return settings.with_options(own)
     except ConfigurationError as error:
         path = str(t.cast(t.Any, script).path)
+        location = context.script.dir if context.script else ""
         raise RevisionFileError(
-            f"{display(path, script_location)}: {error.key} ="
-            f" {error.value!r} can't be used.",
+            f"{display(path, location)}: {error.key} = {error.value!r} can't be used.",
             path=path,
             hint="ddl_lock_timeout is a number of seconds, 0 for no limit;"
             " ddl_lock_retries is a count.",

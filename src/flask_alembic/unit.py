@@ -16,6 +16,7 @@ from .interruption import note_commit
 from .interruption import note_step
 from .retries import pause
 from .retries import Tries
+from .run_errors import HalfDoneError
 from .step_failures import not_committed
 from .step_failures import revision_failed
 from .step_failures import table_locked
@@ -119,12 +120,17 @@ class Unit:
             # Earlier, it would end the deferring for the steps that follow.
             if is_last:
                 database.check()
+        except HalfDoneError:
+            self._roll_back()
+            raise
         # SystemExit too: a revision that calls sys.exit() has failed.
         except (Exception, SystemExit) as error:
             return self._locked(name, error)
         except BaseException as error:
             self._roll_back()
-            note_step(error, self._failure(name, error), database.unanswered)
+            note_step(
+                error, self._failure(name, error), database.transaction.unanswered
+            )
             raise
 
         if not database.rolls_back_ddl:
@@ -172,7 +178,7 @@ class Unit:
 
     def _commit(self, name: str) -> None:
         try:
-            self.databases[name].commit()
+            self.databases[name].transaction.commit()
         except Exception as error:
             self._roll_back()
             raise not_committed(self._failure(name, error)) from error
@@ -188,7 +194,7 @@ class Unit:
     def _roll_back(self) -> None:
         for name in reversed(self._begun):
             database = self.databases[name]
-            database.roll_back()
+            database.transaction.roll_back()
             self.applied += self._done.pop(name, [])[: database.log.complete]
 
         self._begun.clear()
@@ -206,4 +212,5 @@ class Unit:
             log.kept,
             log.kept_of if log.kept else None,
             is_whole_run=len(self.rounds) > 1,
+            is_noted=self.databases[name].is_noted,
         )

@@ -27,6 +27,7 @@ _COMMANDS: t.Final = {
     "migrate": "write",
     "mkdir": "folder",
     "repair": "repair",
+    "resume": "run",
     "revision": "write",
     "show": "read",
     "stamp": "run",

@@ -1,4 +1,4 @@
-"""Commands that change a database: upgrade, downgrade, stamp, ensure-version."""
+"""Commands that change a database: they run revisions, or write the version table."""
 
 from __future__ import annotations
 
@@ -86,6 +86,31 @@ def downgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) 
 
 
 @click.command(cls=RunCommand)
+@click.option(
+    "--done/--again",
+    default=None,
+    help="Of a statement that may have taken effect: it did, or run it again.",
+)
+@call_options
+@lock_options
+@verbose_log
+@click.pass_obj
+def resume(alembic: Alembic, done: bool | None, verbose: bool) -> None:
+    """Run a revision to its end that is half done.
+
+    That is one which failed, or whose process was ended, where what it did can't be
+    rolled back.
+    """
+    with progress(verbose):
+        report = alembic.resume(done=done)
+
+    if report.steps:
+        _tell(alembic, report, report.steps[0].direction)
+    else:
+        tell_lines(stamp_text.not_half_done_lines(report))
+
+
+@click.command(cls=RunCommand)
 @click.argument(
     "targets",
     metavar="[TARGET]...",
@@ -170,5 +195,6 @@ def _tell(alembic: Alembic, report: MigrationReport | None, direction: str) -> N
         tell_lines(text.step_lines(report.steps, several=several))
 
     tell_lines(stamp_text.skipped_lines(report))
+    tell_lines(stamp_text.forgotten_lines(report))
     heads = History(alembic.script_directory).effective_heads
     tell_lines(text.run_summary(report, direction, heads), fg="green")

@@ -16,6 +16,7 @@ if t.TYPE_CHECKING:
     from . import offline as offline
     from . import read as read
     from . import repair as repair
+    from . import resume as resume
     from . import revision as revision
     from . import stamp as stamp
     from . import upgrade as upgrade
@@ -30,6 +31,7 @@ _VERBS: t.Final = frozenset(
         "offline",
         "read",
         "repair",
+        "resume",
         "revision",
         "stamp",
         "upgrade",

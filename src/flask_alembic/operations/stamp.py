@@ -13,6 +13,7 @@ from ..arguments import RevisionArgument
 from ..errors import FlaskAlembicError
 from ..errors import TargetError
 from ..history import History
+from ..journal import open_journal
 from ..ranges import no_range
 from .facade import alembic_errors
 from .facade import Facade
@@ -56,11 +57,26 @@ def stamp(
 
     def work(heads: Heads, context: MigrationContext) -> list[MigrationStep]:
         if purge:
-            return _purge(alembic, wanted, heads)
+            return _purge(alembic, wanted, heads) or _anew(heads, context)
 
         name = name_of(alembic, context)
         known = known_heads(alembic, name, heads, skip_missing=skip_missing)
-        return _stamp(alembic, targets, wanted, heads, known)
+        return _stamp(alembic, targets, wanted, heads, known) or _anew(heads, context)
+
+    def _anew(heads: Heads, context: MigrationContext) -> list[MigrationStep]:
+        """Where the database is there already, but a revision is half done, the stamp
+        puts an end to that.
+        """
+        is_on = alembic.settings.run.journal
+        journal = open_journal(context, name_of(alembic, context), is_on=is_on)
+
+        if journal is None:
+            return []
+
+        journal.read()
+        return (
+            [PurgeStep(alembic.script_directory, heads, heads)] if journal.found else []
+        )
 
     alembic.run_migrations(work)
 

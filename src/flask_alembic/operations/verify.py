@@ -81,7 +81,7 @@ def verify(
 
     with locks.running(), begin_trial(context) as trial:
         for step in steps:
-            settings = step_settings(step, alembic.settings.run, script.dir)
+            settings = step_settings(step, alembic.settings.run, context)
 
             with locks.limited(settings.ddl_lock_timeout):
                 reason = _try(alembic, name, trial, step)

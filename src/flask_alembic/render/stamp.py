@@ -35,6 +35,28 @@ def removed_lines(report: MigrationReport) -> list[str]:
     ]
 
 
+def forgotten_lines(report: MigrationReport) -> list[str]:
+    """The revisions that are half done no more, because of a stamp.
+
+    :param report: The report.
+    :return: A line a database that had one.
+    """
+    return [
+        f"{step.database}: what was half done of {joined(step.forgotten)} is forgotten."
+        for step in report.steps
+        if step.forgotten
+    ]
+
+
+def not_half_done_lines(report: MigrationReport) -> list[str]:
+    """Why there was nothing to complete.
+
+    :param report: The report.
+    :return: A line a database.
+    """
+    return [f"{database}: no revision is half done." for database in report.databases]
+
+
 def unknown_lines(unknown: t.Mapping[str, tuple[str, ...]]) -> list[str]:
     """The ids that no file has.
 

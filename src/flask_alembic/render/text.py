@@ -26,9 +26,10 @@ def step_line(step: AppliedStep, *, several: bool) -> str:
     """
     database = f"{step.database}: " if several else ""
     message = f"  {shorten(step.message, 40)}" if step.message else ""
+    done = f"  {step.continued} done before" if step.continued else ""
     return (
         f"  {database}{step.revision}{message}  {step.direction}"
-        f"  {step.seconds * 1000:.0f} ms"
+        f"  {step.seconds * 1000:.0f} ms{done}"
     )
 
 

@@ -1,0 +1,253 @@
+"""Watches the statements of one revision while they run: notes them before and after,
+and skips those that an earlier run has done.
+
+Where a transaction covers a statement, it covers the note too. Where none does, the
+note is made before the statement, and marked after it. A run that ended in between
+leaves the mark out; then the schema is asked.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import contextmanager
+from contextlib import suppress
+from dataclasses import replace
+
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from . import journal_errors
+from .journal_earlier import Earlier
+from .journal_table import make_entry
+from .own_statements import is_own
+from .own_statements import plain_text
+from .skipped import skip
+from .sql_words import is_commit
+from .sql_words import is_data
+from .sql_words import is_passing
+from .sql_words import is_rollback
+from .sql_words import Temporary
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from .journal_errors import Place
+    from .journal_table import Entry
+    from .journal_table import JournalTable
+
+    Answer = tuple[str, t.Any]
+
+# How a statement and its note belong together.
+Mode = t.Literal[
+    "beside",  # the note is made after it, in the transaction that is open
+    "wrapped",  # so too, in a transaction that is ours
+    "marked",  # the note is made before it, and marked after it
+    "at commit",  # the note is made when the transaction is committed
+]
+
+
+class Book(t.Protocol):
+    """The journal, as the guard needs it."""
+
+    table: JournalTable
+
+    def is_ready(self) -> bool: ...
+
+
+class Guard:
+    """The statements of one revision.
+
+    :param book: The journal of the database.
+    :param place: The revision.
+    :param entries: What is noted of it, by position.
+    """
+
+    def __init__(
+        self, book: Book, place: Place, entries: t.Mapping[int, Entry]
+    ) -> None:
+        self.skipped: list[str] = []
+        """The statements that were done before."""
+        self._book = book
+        self._place = place
+        self._earlier = Earlier(book.table, place, entries)
+        self._position = 0
+        self._running: tuple[Entry, Mode] | None = None
+        self._open: list[Entry] = []
+        self._savepoints: list[int] = []
+        self._temporary = Temporary()
+
+    @property
+    def _connection(self) -> sa.Connection:
+        return self._book.table.connection
+
+    @contextmanager
+    def listening(self) -> t.Iterator[None]:
+        """Watch the connection for a while."""
+        listeners: dict[str, t.Callable[..., t.Any]] = {
+            "before_cursor_execute": self._before,
+            "after_cursor_execute": self._after,
+            "commit": self._commit,
+            "rollback": self._rollback,
+            "savepoint": self._savepoint,
+            "rollback_savepoint": self._rollback_savepoint,
+            "release_savepoint": self._release_savepoint,
+        }
+
+        for name, listener in listeners.items():
+            # It answers with the statement to run instead.
+            options = {"retval": True} if name == "before_cursor_execute" else {}
+            event.listen(self._connection, name, listener, **options)
+
+        try:
+            yield
+            self._settle()
+            self._earlier.check_schema(self.skipped)
+            self._earlier.check_end(self._position)
+        finally:
+            with suppress(SQLAlchemyError):
+                self._settle()
+
+            for name, listener in listeners.items():
+                event.remove(self._connection, name, listener)
+
+    def _before(
+        self,
+        connection: sa.Connection,
+        cursor: t.Any,
+        statement: str,
+        parameters: t.Any,
+        context: t.Any,
+        executemany: bool,
+    ) -> Answer:
+        if is_own(context):
+            return statement, parameters
+
+        self._settle()
+        text = plain_text(statement, context)
+
+        if is_passing(text) or self._temporary.takes(text):
+            self._pass(text)
+            return statement, parameters
+
+        self._position += 1
+        entry = self._earlier.find(self._position, text)
+
+        if entry is not None:
+            self.skipped.append(text)
+            instead = skip(cursor, text, context, entry, self._book.table.name)
+
+            if instead is None:
+                raise journal_errors.unanswered(self._place, entry)
+
+            return instead, [()] if executemany else ()
+
+        self._earlier.check_schema(self.skipped)
+        self._begin(text)
+        return statement, parameters
+
+    def _after(
+        self,
+        connection: sa.Connection,
+        cursor: t.Any,
+        statement: str,
+        parameters: t.Any,
+        context: t.Any,
+        executemany: bool,
+    ) -> None:
+        if self._running is None or is_own(context):
+            return
+
+        (begun, mode), self._running = self._running, None
+        entry = replace(
+            begun,
+            state="done",
+            rowcount=_count(cursor, "rowcount"),
+            lastrowid=_count(cursor, "lastrowid"),
+        )
+        table, of = self._book.table, self._place.of
+
+        if mode == "at commit":
+            self._open.append(entry)
+        elif mode == "marked":
+            table.finish(of, entry)
+            self._book.table.commit_now()
+        else:
+            table.add(of, [entry])
+
+            if mode == "wrapped":
+                table.execute("COMMIT")
+
+    def _begin(self, statement: str) -> None:
+        mode = self._mode(statement)
+
+        if mode != "at commit" and not self._book.is_ready():
+            return
+
+        self._running = make_entry(self._position, statement), mode
+
+        if mode == "wrapped":
+            self._book.table.execute("BEGIN")
+        elif mode == "marked":
+            self._book.table.add(self._place.of, [self._running[0]])
+
+    def _mode(self, statement: str) -> Mode:
+        if self._book.table.is_autocommit:
+            return "wrapped" if is_data(statement) else "marked"
+
+        if self._book.table.commits_ddl:
+            return "beside" if is_data(statement) else "marked"
+
+        return "at commit"
+
+    def _settle(self) -> None:
+        """Take back the note of a statement that failed. If its connection is lost,
+        nobody knows whether it did, and the note stays.
+        """
+        running, self._running = self._running, None
+
+        if running is None or self._connection.invalidated or self._connection.closed:
+            return
+
+        entry, mode = running
+
+        with suppress(SQLAlchemyError):
+            if mode == "wrapped":
+                self._book.table.execute("ROLLBACK")
+            elif mode == "marked":
+                self._book.table.remove(self._place.of, entry.position)
+                self._book.table.commit_now()
+
+    def _pass(self, statement: str) -> None:
+        if is_commit(statement):
+            self._commit(self._connection)
+        elif is_rollback(statement):
+            self._rollback(self._connection)
+
+    def _commit(self, connection: sa.Connection) -> None:
+        self._settle()
+
+        if self._open and self._book.is_ready():
+            self._book.table.add(self._place.of, self._open)
+
+        self._open.clear()
+
+    def _rollback(self, connection: sa.Connection) -> None:
+        self._open.clear()
+
+    def _savepoint(self, connection: sa.Connection, name: str | None) -> None:
+        self._savepoints.append(len(self._open))
+
+    def _release_savepoint(
+        self, connection: sa.Connection, name: str, context: None
+    ) -> None:
+        self._savepoints.pop()
+
+    def _rollback_savepoint(
+        self, connection: sa.Connection, name: str, context: None
+    ) -> None:
+        del self._open[self._savepoints.pop() :]
+
+
+def _count(cursor: t.Any, name: str) -> int | None:
+    value = getattr(cursor, name, None)
+    return value if isinstance(value, int) and value >= 0 else None

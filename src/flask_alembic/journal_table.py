@@ -1,0 +1,241 @@
+"""The table that notes which statements of a half done revision took effect. It is
+empty when no revision is half done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import UTC
+
+import sqlalchemy as sa
+
+from . import alembic_internals
+from .own_statements import OWN
+from .redaction import redact
+from .reports import Direction
+
+if t.TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+
+COMMITTING: t.Final = frozenset({"mariadb", "mysql"})
+"""The dialects of databases that commit when they run DDL."""
+
+State = t.Literal["begun", "done"]
+
+_LONGEST_STATEMENT: t.Final = 2000
+_OUTER_COMMENTS: t.Final = re.compile(
+    r"\A(?:\s*(?:/\*(?!!).*?\*/|--[^\n]*\n))+"
+    r"|(?:/\*(?!!)(?:(?!\*/).)*\*/\s*)+\Z"
+    r"|;\s*\Z",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class HalfDone:
+    """The revision that a journal has statements of."""
+
+    revision: str
+    direction: Direction
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is noted of one statement."""
+
+    position: int
+    sha: str
+    statement: str
+    state: State
+    rowcount: int | None = None
+    lastrowid: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the statement is noted."""
+        return len(self.statement) < _LONGEST_STATEMENT
+
+
+def make_entry(position: int, statement: str, state: State = "begun") -> Entry:
+    """What is to be noted of a statement.
+
+    :param position: Its position in the revision; the first is 1.
+    :param statement: Its text.
+    :param state: Whether it is done.
+    :return: The entry.
+    """
+    cut = statement[:_LONGEST_STATEMENT]
+    return Entry(position, digest(statement), cut, state)
+
+
+def digest(statement: str) -> str:
+    """What is equal for two texts of the same statement. Comments around it, as tracing
+    adds them, and white space are not of it.
+
+    :param statement: The text.
+    :return: A hash.
+    """
+    text = _OUTER_COMMENTS.sub("", statement)
+    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()
+
+
+class JournalTable:
+    """The table of one database.
+
+    :param context: The context of the database, which is connected.
+    """
+
+    def __init__(self, context: MigrationContext) -> None:
+        self.connection: sa.Connection = t.cast(sa.Connection, context.connection)
+        version = alembic_internals.version_column(context).table
+        self.table: sa.Table = _make_table(f"{version.name}_journal", version.schema)
+
+    @property
+    def name(self) -> str:
+        """The name of the table as SQL has it."""
+        return self.connection.dialect.identifier_preparer.format_table(self.table)
+
+    @property
+    def commits_ddl(self) -> bool:
+        """Whether the database commits when it runs DDL."""
+        return self.connection.dialect.name in COMMITTING
+
+    @property
+    def is_autocommit(self) -> bool:
+        """Whether each statement is committed by itself."""
+        connection = self.connection
+
+        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+            return True
+
+        driver: t.Any = connection.connection.dbapi_connection
+        # Drivers of MySQL have a method of this name, sqlite3 may have a number.
+        ask = getattr(driver, "get_autocommit", None)
+        found = ask() if callable(ask) else getattr(driver, "autocommit", False)
+        return found is True
+
+    def commit_now(self) -> None:
+        """Commit where DDL does, too. The transaction of the revision goes on."""
+        if self.commits_ddl and not self.is_autocommit:
+            self.connection.connection.commit()
+
+    def exists(self) -> bool:
+        """Whether it is there."""
+        inspector = sa.inspect(self.connection)
+        return inspector.has_table(self.table.name, schema=self.table.schema)
+
+    def create(self) -> None:
+        """Make it."""
+        make = sa.schema.CreateTable(self.table, if_not_exists=True)
+        self._run(make)
+
+    def read(self) -> dict[HalfDone, dict[int, Entry]]:
+        """All that is noted, by position."""
+        found: dict[HalfDone, dict[int, Entry]] = {}
+
+        for row in self._run(sa.select(self.table)).mappings():
+            key = HalfDone(row["revision"], row["direction"])
+            entry = Entry(**{name: row[name] for name in Entry.__dataclass_fields__})
+            found.setdefault(key, {})[entry.position] = entry
+
+        return found
+
+    def add(self, of: HalfDone, entries: t.Iterable[Entry]) -> None:
+        """Note statements.
+
+        :param of: The revision.
+        :param entries: What to note.
+        """
+        engine = self.connection.engine
+
+        for entry in entries:
+            values = {n: getattr(entry, n) for n in Entry.__dataclass_fields__}
+            values["statement"] = redact(entry.statement, engine)
+            self._run(
+                self.table.insert().values(
+                    **vars(of), **values, at=_now(), run_by=self._who()
+                )
+            )
+
+    def finish(self, of: HalfDone, entry: Entry) -> None:
+        """Note that a statement is done.
+
+        :param of: The revision.
+        :param entry: What it answered.
+        """
+        self._run(
+            self.table.update()
+            .where(*self._is(of), self.table.c.position == entry.position)
+            .values(
+                state="done",
+                at=_now(),
+                rowcount=entry.rowcount,
+                lastrowid=entry.lastrowid,
+            )
+        )
+
+    def remove(self, of: HalfDone, position: int | None = None) -> None:
+        """Forget a statement, or all of a revision.
+
+        :param of: The revision.
+        :param position: Which statement; ``None`` for all.
+        """
+        where = self._is(of)
+
+        if position is not None:
+            where.append(self.table.c.position == position)
+
+        self._run(self.table.delete().where(*where))
+
+    def execute(self, statement: str) -> None:
+        """Run a text that is not of the revision.
+
+        :param statement: Such as ``BEGIN``.
+        """
+        self.connection.exec_driver_sql(statement, execution_options={OWN: True})
+
+    def _is(self, of: HalfDone) -> list[sa.ColumnElement[bool]]:
+        columns = self.table.c
+        return [columns.revision == of.revision, columns.direction == of.direction]
+
+    def _run(self, statement: sa.Executable) -> t.Any:
+        return self.connection.execute(statement, execution_options={OWN: True})
+
+    def _who(self) -> str:
+        return f"process {os.getpid()} on {socket.gethostname()}"[:255]
+
+
+def _make_table(name: str, schema: str | None) -> sa.Table:
+    return sa.Table(
+        name,
+        sa.MetaData(),
+        sa.Column("revision", sa.String(255), primary_key=True),
+        sa.Column("direction", sa.String(9), primary_key=True),
+        sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("sha", sa.String(64), nullable=False),
+        sa.Column("statement", sa.Text, nullable=False),
+        sa.Column("state", sa.String(5), nullable=False),
+        sa.Column("rowcount", sa.BigInteger),
+        sa.Column("lastrowid", sa.BigInteger),
+        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("run_by", sa.String(255), nullable=False),
+        schema=schema,
+        # Not the defaults of the server: what is noted is to be rolled back with the
+        # statement, and ids differ that are written large and small.
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

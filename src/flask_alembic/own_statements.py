@@ -1,0 +1,46 @@
+"""Statements of ours, which run amid those of a revision and are not of it."""
+
+from __future__ import annotations
+
+import typing as t
+
+OWN: t.Final = "flask_alembic_own"
+"""The execution option that marks one."""
+
+_DOUBLING: t.Final = frozenset({"format", "pyformat"})
+
+SKIPPED: t.Final = "/* done before */"
+"""What stands in one that is run instead of one that was done before."""
+
+
+def is_own(context: t.Any) -> bool:
+    """Whether a statement is ours.
+
+    :param context: The execution context that SQLAlchemy's events get.
+    :return: ``True`` if it is.
+    """
+    options = getattr(context, "execution_options", None) or {}
+    return bool(options.get(OWN))
+
+
+def plain_text(statement: str, context: t.Any) -> str:
+    """A statement as the server gets it.
+
+    :param statement: The statement, as SQLAlchemy gives it to the driver.
+    :param context: The execution context that SQLAlchemy's events get.
+    :return: The same, without the percent signs that are doubled for some drivers.
+    """
+    is_doubled = context.compiled is not None
+    style = context.dialect.paramstyle
+    return (
+        statement.replace("%%", "%") if is_doubled and style in _DOUBLING else statement
+    )
+
+
+def quoted(*names: str | None) -> str:
+    """Names as PostgreSQL writes them, joined by dots.
+
+    :param names: The names, of which some may be missing.
+    :return: The text.
+    """
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names if name)
