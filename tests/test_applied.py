@@ -93,6 +93,8 @@ def log(caplog: pytest.LogCaptureFixture) -> t.Callable[[], list[str]]:
 
     def messages() -> list[str]:
         found = [r.getMessage() for r in caplog.records if r.name == "flask_alembic"]
+        # Whoever may not make this table may not make the other one.
+        found = [text for text in found if "_journal of" not in text]
         assert {r.levelno for r in caplog.records if r.name == "flask_alembic"} <= {
             logging.WARNING
         }
@@ -306,7 +308,7 @@ def test_version_table_schema(databases: Databases, apps: Apps) -> None:
 
     engine = apps.engine(url)
     names = sa.inspect(engine).get_table_names(schema)
-    assert set(names) == {"alembic_version", TABLE}
+    assert set(names) - {"alembic_version_journal"} == {"alembic_version", TABLE}
     assert all_tables(url) == {"todo"}
 
 

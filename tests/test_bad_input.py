@@ -1461,6 +1461,12 @@ def alike(text: str) -> str:
     return re.sub(r"'@'[^']*'", "'@'localhost'", text)
 
 
+def unwarned(result: t.Any) -> str:
+    """What a command printed, without warnings of tables that it may not make."""
+    lines = result.output.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("Warning: "))
+
+
 @pytest.mark.parametrize("server", ["postgresql", "mariadb"], indirect=True)
 def test_no_right_to_create(
     users: Users, server: Server, databases: Databases, apps: Apps, db: Cli
@@ -1471,7 +1477,7 @@ def test_no_right_to_create(
     app, _ = apps.plain(url)
     arrange(app, {"r1_.py": FIRST})
     result = db(app, "upgrade")
-    assert alike(readable(result.output, apps.folder)) == (
+    assert alike(readable(unwarned(result), apps.folder)) == (
         "default is at base.\n"
         "Error: Revision r1 failed on the database 'default':"
         f" {denied(server, 'CREATE', 'alembic_version', url)}\n"
@@ -1507,7 +1513,7 @@ def test_right_to_read_only(
         "UPDATE alembic_version SET version_num='r2' WHERE"
         " alembic_version.version_num = 'r1'"
     )
-    assert alike(readable(result.output, apps.folder)) == (
+    assert alike(readable(unwarned(result), apps.folder)) == (
         "default is at r1.\n"
         "Error: Revision r2 failed on the database 'default':"
         f" {denied(server, 'UPDATE', 'alembic_version', url)}\n"
@@ -1609,7 +1615,7 @@ def test_locked_while_migrating(sqlite_url: str, apps: Apps, db: Cli) -> None:
         connection.exec_driver_sql("ROLLBACK")
 
     assert reading.output == "default: base, no revision is applied\n"
-    lines = writing.output.splitlines(keepends=True)
+    lines = unwarned(writing).splitlines(keepends=True)
     assert [line for line in lines if not line.startswith("SQL: ")] == [
         "default is at base.\n",
         "Error: Revision r1 failed on the database 'default': OperationalError:"
