@@ -192,7 +192,7 @@ def test_all_versions_of_python() -> None:
         "if (z := 1): del z, y\n"
     )
     assert of(source) == (
-        "1-516ab071ce76697ae34b060aefb9cd5ee64d3f13189c37180f43fd2d2f1fa546"
+        "1-269a75d9230db9f76e5bef7815ff80337988c1aabafe9c575b4b775930694aea"
     )
 
 

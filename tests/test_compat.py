@@ -175,7 +175,7 @@ def test_retry_after_a_lock(url: str, apps: Apps, table: str) -> None:
     )
     holder = engine.connect()
     holder.execute(sa.text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
-    timer = threading.Timer(0.5, holder.close)
+    timer = threading.Timer(1.5, holder.close)
     timer.start()
 
     with app.app_context():

@@ -113,7 +113,7 @@ def _read_create_index(words: Words) -> Effects | None:
     if not words.take("INDEX"):
         return None
 
-    words.take("CONCURRENTLY")
+    _take_concurrently(words)
     can_repeat = words.take("IF", "NOT", "EXISTS")
     name = words.name()
 
@@ -126,6 +126,14 @@ def _read_create_index(words: Words) -> Effects | None:
     words.take("ONLY")
     table = words.qualified_name()
     return _one(table and table.holding("index", True, name), can_repeat)
+
+
+def _take_concurrently(words: Words) -> None:
+    """Go past the keyword, which for MySQL may be the name of the index."""
+    at = words.at
+
+    if words.take("CONCURRENTLY") and words.take("ON"):
+        words.at = at
 
 
 def _read_drop(words: Words) -> Effects | None:
@@ -147,7 +155,7 @@ def _read_drop(words: Words) -> Effects | None:
 
 
 def _read_drop_index(words: Words) -> Effects | None:
-    words.take("CONCURRENTLY")
+    _take_concurrently(words)
     can_repeat = words.take("IF", "EXISTS")
     name = words.qualified_name()
 
