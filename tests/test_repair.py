@@ -188,6 +188,8 @@ def make_journal(url: str, *rows: tuple[str, str]) -> None:
     """A journal, with a statement of each of these revisions and directions."""
     execute(
         url,
+        # On MariaDB it is there.
+        "DROP TABLE IF EXISTS alembic_version_journal",
         "CREATE TABLE alembic_version_journal (revision VARCHAR(255), direction"
         " VARCHAR(16), position INTEGER, statement TEXT, state VARCHAR(16))",
         *(
