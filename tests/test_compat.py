@@ -158,7 +158,7 @@ def test_retry_after_a_lock(url: str, apps: Apps, table: str) -> None:
     in a revision or before, and tries again. What it set on the connection is so for
     the rest of the app context.
     """
-    app, alembic = apps.plain(url, extension=Waiting)
+    app, alembic = apps.plain(url, extension=Waiting, ALEMBIC={"ddl_lock_retries": 0})
     assert isinstance(alembic, Waiting)
     engine = apps.engine(url)
 
