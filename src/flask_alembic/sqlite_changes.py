@@ -217,7 +217,11 @@ class Changes:
     def create_table_comment(self, table: sa.Table) -> None:
         """Do nothing: SQLite has no comments."""
 
-    drop_table_comment = create_column_comment = create_table_comment
+    def drop_table_comment(self, table: sa.Table) -> None:
+        """Do nothing: SQLite has no comments."""
+
+    def create_column_comment(self, column: sa.Column[t.Any]) -> None:
+        """Do nothing: SQLite has no comments."""
 
     def rename_table(self, *args: t.Any, **kwargs: t.Any) -> None:
         """Refuse, as Alembic does."""
