@@ -646,20 +646,37 @@ def test_memory(apps: Apps) -> None:
     assert set(os.listdir(".")) == files
 
 
+LARGE: t.Final = (
+    "op.execute('PRAGMA cache_size = 1'); op.execute('INSERT INTO a WITH RECURSIVE"
+    " i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i LIMIT 5000) SELECT n FROM i')"
+)
+"""More than fits into memory, so that nobody can read the database any more."""
+
+
+@pytest.mark.parametrize("insert", ["pass", LARGE], ids=["read", "locked"])
 def test_longer_than_the_busy_timeout(
-    apps: Apps, sqlite_url: str, tmp_path: Path
+    apps: Apps, sqlite_url: str, tmp_path: Path, insert: str
 ) -> None:
     """On SQLite the others wait, also where a migration takes longer than the driver
-    waits for a locked database.
+    waits for a locked database, whether it can be read or not.
     """
     app, alembic = apps.plain(sqlite_url)
-    marks = tmp_path / "marks"
-    code = "op.create_table('a', sa.Column('n', sa.Integer))\nimport time"
-    write_marked(app, "r1", None, marks, f"{code}; time.sleep(0.8)")
+    marks, ready = tmp_path / "marks", tmp_path / "ready"
+    write_marked(
+        app,
+        "r1",
+        None,
+        marks,
+        f"op.create_table('a', sa.Column('n', sa.Integer))\n{insert}\n"
+        f"open({str(ready)!r}, 'w').close()\nimport time; time.sleep(0.8)",
+    )
     engine = {"connect_args": {"timeout": 0.1}}
 
     with Race(tmp_path) as race:
-        for _ in range(4):
+        race.start(app.root_path, sqlite_url, engine=engine)
+        wait_for(ready)
+
+        for _ in range(3):
             race.start(app.root_path, sqlite_url, engine=engine)
 
         racers = race.finish()

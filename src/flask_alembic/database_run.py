@@ -9,6 +9,8 @@ import time
 import typing as t
 from contextlib import contextmanager
 
+from sqlalchemy.exc import OperationalError
+
 from . import alembic_internals
 from .applied_log import AppliedLog
 from .async_operations import make_operations
@@ -21,6 +23,7 @@ from .journal import mark
 from .journal import open_journal
 from .locks import find_lock
 from .reports import AppliedStep
+from .sqlite import is_busy
 from .step_run import tell_callbacks
 from .step_run import watched
 from .step_settings import step_settings
@@ -82,14 +85,16 @@ class DatabaseRun:
         self._table_locks: TableLocks = table_locks(None)
         self._applied_log: AppliedLog = AppliedLog(context, name)
         self._took_effect = took_effect
+        self._is_busy = False
         self._journal: Journal | None = open_journal(
             context, name, is_on=settings.journal
         )
 
     @property
     def has_work(self) -> bool:
-        """Whether there are steps, or a revision is half done."""
-        return bool(self.steps) or bool(self._journal and self._journal.found)
+        """Whether there are or may be steps, or a revision is half done."""
+        is_half_done = bool(self._journal and self._journal.found)
+        return bool(self.steps) or self._is_busy or is_half_done
 
     @property
     def is_noted(self) -> bool:
@@ -141,6 +146,21 @@ class DatabaseRun:
         """
         return step_settings(step, self.settings, self.context)
 
+    def ask_early(self, work: Work) -> None:
+        """Ask the work for the steps while other runs are not kept off. If SQLite can't
+        be read because one of them writes, that is left until it has ended.
+
+        :param work: Called with the heads and the context.
+        """
+        try:
+            self.ask(work)
+        except OperationalError as error:
+            if self.is_borrowed or not is_busy(error):
+                raise
+
+            self._is_busy = True
+            self._end_read()
+
     def ask(self, work: Work) -> None:
         """Ask the work for the steps. It may do something to the database too, which
         lasts.
@@ -175,6 +195,9 @@ class DatabaseRun:
         """Whether another run has changed the heads since the work was asked."""
         if self.context.as_sql:
             return False
+
+        if self._is_busy:
+            return True
 
         now = read_heads(self.context, self.name)
         self._end_read()

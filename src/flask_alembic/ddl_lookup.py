@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import NoSuchTableError
 
 from .invalid_indexes import schema_of_invalid
+from .own_statements import own
 from .own_statements import quoted
 
 if t.TYPE_CHECKING:
@@ -44,7 +45,9 @@ def is_so(connection: sa.Connection, effect: Effect) -> bool:
     :return: ``True`` if it is so.
     """
     try:
-        is_there = _FINDERS[effect.kind](sa.inspect(connection), connection, effect)
+        with own():
+            find = _FINDERS[effect.kind]
+            is_there = find(sa.inspect(connection), connection, effect)
     except NoSuchTableError:
         is_there = False
 

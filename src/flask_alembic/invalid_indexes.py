@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from .ddl_effects import index_of
 from .own_statements import is_own
-from .own_statements import OWN
+from .own_statements import own
 from .own_statements import plain_text
 from .own_statements import quoted
 
@@ -58,9 +58,10 @@ def schema_of_invalid(connection: sa.Connection, index: Effect) -> str | None:
     :return: Its schema, or ``None`` if there is no such index, or a valid one.
     """
     values = {"table": quoted(index.schema, index.table), "name": index.name}
-    found: str | None = connection.execute(
-        _FIND, values, execution_options={OWN: True}
-    ).scalar()
+
+    with own():
+        found: str | None = connection.execute(_FIND, values).scalar()
+
     return found
 
 
@@ -72,7 +73,7 @@ def _drop_invalid(
     context: t.Any,
     executemany: bool,
 ) -> None:
-    if is_own(context) or "concurrently" not in statement.lower():
+    if is_own() or "concurrently" not in statement.lower():
         return
 
     made = index_of(plain_text(statement, context), folds_names=True)
@@ -91,6 +92,6 @@ def _drop_invalid(
             index.table,
         )
         name = quoted(schema, index.name).replace(":", "\\:")
-        connection.execute(
-            sa.text(f"DROP INDEX CONCURRENTLY {name}"), execution_options={OWN: True}
-        )
+
+        with own():
+            connection.execute(sa.text(f"DROP INDEX CONCURRENTLY {name}"))

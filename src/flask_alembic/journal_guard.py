@@ -119,7 +119,7 @@ class Guard:
         context: t.Any,
         executemany: bool,
     ) -> Answer:
-        if is_own(context):
+        if is_own():
             return statement, parameters
 
         self._settle()
@@ -154,7 +154,7 @@ class Guard:
         context: t.Any,
         executemany: bool,
     ) -> None:
-        if self._running is None or is_own(context):
+        if self._running is None or is_own():
             return
 
         (begun, mode), self._running = self._running, None

@@ -16,7 +16,7 @@ from datetime import UTC
 import sqlalchemy as sa
 
 from . import alembic_internals
-from .own_statements import OWN
+from .own_statements import own
 from .redaction import redact
 from .reports import Direction
 
@@ -127,8 +127,9 @@ class JournalTable:
 
     def exists(self) -> bool:
         """Whether it is there."""
-        inspector = sa.inspect(self.connection)
-        return inspector.has_table(self.table.name, schema=self.table.schema)
+        with own():
+            inspector = sa.inspect(self.connection)
+            return inspector.has_table(self.table.name, schema=self.table.schema)
 
     def create(self) -> None:
         """Make it."""
@@ -198,14 +199,16 @@ class JournalTable:
 
         :param statement: Such as ``BEGIN``.
         """
-        self.connection.exec_driver_sql(statement, execution_options={OWN: True})
+        with own():
+            self.connection.exec_driver_sql(statement)
 
     def _is(self, of: HalfDone) -> list[sa.ColumnElement[bool]]:
         columns = self.table.c
         return [columns.revision == of.revision, columns.direction == of.direction]
 
     def _run(self, statement: sa.Executable) -> t.Any:
-        return self.connection.execute(statement, execution_options={OWN: True})
+        with own():
+            return self.connection.execute(statement)
 
     def _who(self) -> str:
         return f"process {os.getpid()} on {socket.gethostname()}"[:255]

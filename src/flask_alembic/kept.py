@@ -107,7 +107,7 @@ class StatementLog:
         context: t.Any,
         executemany: bool,
     ) -> None:
-        if is_own(context):
+        if is_own():
             return
 
         self.sent = " ".join(statement.split())
@@ -128,7 +128,7 @@ class StatementLog:
         context: t.Any,
         executemany: bool,
     ) -> None:
-        if is_own(context):
+        if is_own():
             return
 
         self.sent = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import typing as t
+from contextlib import contextmanager
+from contextvars import ContextVar
 
-OWN: t.Final = "flask_alembic_own"
-"""The execution option that marks one."""
+_is_own: t.Final = ContextVar("flask_alembic_own", default=False)
 
 _DOUBLING: t.Final = frozenset({"format", "pyformat"})
 
@@ -13,14 +14,23 @@ SKIPPED: t.Final = "/* done before */"
 """What stands in one that is run instead of one that was done before."""
 
 
-def is_own(context: t.Any) -> bool:
-    """Whether a statement is ours.
+@contextmanager
+def own() -> t.Iterator[None]:
+    """What is executed meanwhile is ours, also what an inspector asks."""
+    token = _is_own.set(True)
 
-    :param context: The execution context that SQLAlchemy's events get.
+    try:
+        yield
+    finally:
+        _is_own.reset(token)
+
+
+def is_own() -> bool:
+    """Whether a statement is ours, for what listens to SQLAlchemy's events.
+
     :return: ``True`` if it is.
     """
-    options = getattr(context, "execution_options", None) or {}
-    return bool(options.get(OWN))
+    return _is_own.get()
 
 
 def plain_text(statement: str, context: t.Any) -> str:

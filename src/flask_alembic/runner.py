@@ -83,7 +83,7 @@ class _Run:
 
     def execute(self, work: Work) -> MigrationReport:
         for database in self.databases.values():
-            database.ask(work)
+            database.ask_early(work)
 
         # What is half done is to be told of, too.
         if any(database.has_work for database in self.databases.values()):

@@ -14,8 +14,11 @@ from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.pool import StaticPool
+
+from .async_driver import driver_error
 
 _MODE: t.Final = "flask_alembic.begin"
 _PENDING: t.Final = "flask_alembic.begin_pending"
@@ -34,6 +37,19 @@ def is_sqlite(engine: sa.Engine) -> bool:
     :return: ``True`` if it is.
     """
     return engine.dialect.name == "sqlite"
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether a statement gave up because others write to the database.
+
+    :param error: What was raised, on any database.
+    :return: ``True`` for SQLite's "database is locked".
+    """
+    orig = driver_error(error) if isinstance(error, OperationalError) else None
+    # The lower byte is the code that the others are kinds of:
+    # https://www.sqlite.org/rescode.html#extrc
+    code = getattr(orig, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def pool_is_database(engine: sa.Engine) -> bool:

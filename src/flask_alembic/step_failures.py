@@ -121,8 +121,15 @@ def _who(found: Found, failure: Failure) -> str:
 
 def _hint_lost(failure: Failure) -> str:
     cure = "run the same command again"
+    may_be_kept = bool(failure.kept) or not failure.context.impl.transactional_ddl
 
-    if failure.context.impl.transactional_ddl or failure.kept:
+    if may_be_kept and failure.is_noted:
+        return (
+            f"{failure.why_kept} Run the same command again: it finds out what took"
+            " effect, and goes on from there."
+        )
+
+    if failure.kept or not may_be_kept:
         return _hint(failure, cure)
 
     return (
@@ -132,6 +139,10 @@ def _hint_lost(failure: Failure) -> str:
 
 
 def _hint(failure: Failure, cure: str) -> str:
+    if failure.kept and failure.is_noted:
+        then = f"{cure[0].upper()}{cure[1:]}"
+        return f"{failure.why_kept} What was kept is noted, and not run again. {then}."
+
     if failure.kept:
         return f"{failure.why_kept} Undo by hand what was kept; then {cure}."
 

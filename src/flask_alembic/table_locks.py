@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from .async_driver import driver_error
 from .lock_needs import Need
 from .lock_needs import need_of
+from .own_statements import is_own
 from .run_errors import MigrationFailed
 
 if t.TYPE_CHECKING:
@@ -200,7 +201,8 @@ class _PostgreSQL(TableLocks):
     def _before(
         self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
     ) -> None:
-        if self._limit is None:
+        # One of ours comes between a statement of the revision and its timeout.
+        if self._limit is None or is_own():
             return
 
         need = need_of(statement)

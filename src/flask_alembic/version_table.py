@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from . import alembic_internals
 from .errors import FlaskAlembicError
+from .sqlite import is_busy
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -25,6 +26,9 @@ def read_heads(context: MigrationContext, database: str) -> tuple[str, ...]:
     try:
         return tuple(context.get_current_heads())
     except DBAPIError as error:
+        if is_busy(error):
+            raise
+
         column = alembic_internals.version_column(context)
 
         if column.name in _columns(context, column.table):
