@@ -247,7 +247,7 @@ def test_second_try_in_one_process(url: str, apps: Apps) -> None:
         context = alembic.migration_contexts["default"]
         steps = list(alembic.script_directory._upgrade_revs("r2", "r1"))
         run = DatabaseRun("default", context, ["default"], RunSettings())
-        run.ask(lambda heads, context: steps)
+        run.ask_early(lambda heads, context: steps)
 
         for _ in range(2):
             run.begin()
@@ -255,7 +255,7 @@ def test_second_try_in_one_process(url: str, apps: Apps) -> None:
             with pytest.raises(sa.exc.DBAPIError):
                 run.apply(steps[0], {})
 
-            run.transaction.roll_back()
+            run.roll_back()
             assert run.can_run_again
             assert counted(url) == 1
 

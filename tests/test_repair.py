@@ -191,10 +191,13 @@ def make_journal(url: str, *rows: tuple[str, str]) -> None:
         # On MariaDB it is there.
         "DROP TABLE IF EXISTS alembic_version_journal",
         "CREATE TABLE alembic_version_journal (revision VARCHAR(255), direction"
-        " VARCHAR(16), position INTEGER, statement TEXT, state VARCHAR(16))",
+        " VARCHAR(16), position INTEGER, sha VARCHAR(64), statement TEXT, state"
+        " VARCHAR(16), rowcount INTEGER, lastrowid INTEGER, at TIMESTAMP NULL, run_by"
+        " VARCHAR(255))",
         *(
-            f"INSERT INTO alembic_version_journal VALUES ('{revision}', '{direction}',"
-            f" {position}, 'x', 'done')"
+            "INSERT INTO alembic_version_journal (revision, direction, position, sha,"
+            f" statement, state) VALUES ('{revision}', '{direction}', {position}, '',"
+            " 'x', 'done')"
             for revision, direction in rows
             for position in (1, 2)
         ),

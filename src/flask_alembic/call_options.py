@@ -42,6 +42,9 @@ class CallOptions:
     took_effect: bool | None = None
     """Of a statement that an earlier run was ended in: whether it did."""
 
+    lock_first: bool = False
+    """Whether other runs are kept off before it is asked what to do."""
+
     def also(
         self,
         *,
@@ -52,6 +55,7 @@ class CallOptions:
         wait: float | None = None,
         run: t.Mapping[str, t.Any] | None = None,
         took_effect: bool | None = None,
+        lock_first: bool = False,
     ) -> CallOptions:
         """These options, with more on top.
 
@@ -62,6 +66,7 @@ class CallOptions:
         :param wait: Instead of the one so far.
         :param run: Besides those so far.
         :param took_effect: Instead of what was said so far.
+        :param lock_first: Whether asking what to do does something.
         :return: New options.
         :raises ConfigurationError: If ``wait`` is no time.
         """
@@ -73,6 +78,7 @@ class CallOptions:
             wait=self.wait if wait is None else _seconds(wait),
             run={**self.run, **(run or {})},
             took_effect=self.took_effect if took_effect is None else took_effect,
+            lock_first=self.lock_first or lock_first,
         )
 
     def as_namespace(self) -> Namespace:

@@ -9,21 +9,17 @@ import time
 import typing as t
 from contextlib import contextmanager
 
-from sqlalchemy.exc import OperationalError
-
 from . import alembic_internals
 from .applied_log import AppliedLog
-from .async_operations import make_operations
+from .asked import Asked
 from .databases import default_name
 from .databases import identifier
 from .deferred import checking
 from .deferred import no_check
 from .journal import Journal
-from .journal import mark
 from .journal import open_journal
 from .locks import find_lock
 from .reports import AppliedStep
-from .sqlite import is_busy
 from .step_run import tell_callbacks
 from .step_run import watched
 from .step_settings import step_settings
@@ -35,7 +31,6 @@ from .steps import step_removed
 from .table_locks import is_lock_error
 from .table_locks import table_locks
 from .transactions import DatabaseTransaction
-from .version_table import read_heads
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -61,8 +56,6 @@ class DatabaseRun:
     :param context: Its context, not in a transaction of ours.
     :param names: The names of all databases, also of those that are left alone.
     :param settings: How to run.
-    :param took_effect: Of a statement that an earlier run was ended in: whether it did,
-        where the user says so.
     """
 
     def __init__(
@@ -71,30 +64,26 @@ class DatabaseRun:
         context: MigrationContext,
         names: t.Collection[str],
         settings: RunSettings,
-        took_effect: bool | None = None,
     ) -> None:
         self.name: str = name
         self.context: MigrationContext = context
         self.names: t.Collection[str] = names
         self.settings: RunSettings = settings
-        self.heads: tuple[str, ...] = ()
-        self.steps: list[MigrationStep] = []
         self.transaction: DatabaseTransaction = DatabaseTransaction(context)
         self.check: t.Callable[[], None] = no_check
         """Lets deferred constraints fail, while every database can roll back."""
         self._table_locks: TableLocks = table_locks(None)
         self._applied_log: AppliedLog = AppliedLog(context, name)
-        self._took_effect = took_effect
-        self._is_busy = False
+        self._is_run_again = False
         self._journal: Journal | None = open_journal(
             context, name, is_on=settings.journal
         )
+        self.asked: Asked = Asked(context, name, settings, self._journal)
 
     @property
-    def has_work(self) -> bool:
-        """Whether there are or may be steps, or a revision is half done."""
-        is_half_done = bool(self._journal and self._journal.found)
-        return bool(self.steps) or self._is_busy or is_half_done
+    def steps(self) -> list[MigrationStep]:
+        """What is to be run."""
+        return self.asked.steps
 
     @property
     def is_noted(self) -> bool:
@@ -147,40 +136,22 @@ class DatabaseRun:
         return step_settings(step, self.settings, self.context)
 
     def ask_early(self, work: Work) -> None:
-        """Ask the work for the steps while other runs are not kept off. If SQLite can't
-        be read because one of them writes, that is left until it has ended.
+        """Ask for the steps while other runs are not kept off.
 
         :param work: Called with the heads and the context.
         """
-        try:
-            self.ask(work)
-        except OperationalError as error:
-            if self.is_borrowed or not is_busy(error):
-                raise
+        self.asked.ask_early(work)
+        self.transaction.stand_at(self.asked.heads)
 
-            self._is_busy = True
-            self._end_read()
-
-    def ask(self, work: Work) -> None:
-        """Ask the work for the steps. It may do something to the database too, which
-        lasts.
+    def ask_again(self, work: Work) -> None:
+        """Ask for the steps while other runs are kept off, if that gives others: asking
+        may do something.
 
         :param work: Called with the heads and the context.
         """
-        context = self.context
-        self.heads = read_heads(context, self.name)
-
-        with alembic_internals.proxies(make_operations(context)):
-            self.steps = list(work(self.heads, context) or ())
-
-        for step in self.steps:
-            self.settings_of(step)  # a value may be wrong
-
-        if self._journal is not None:
-            self._journal.read()
-
-        self._end_read()
-        self.transaction.stand_at(self.heads)
+        if self.asked.was_overtaken():
+            self.asked.ask(work)
+            self.transaction.stand_at(self.asked.heads)
 
     def find_lock(self) -> Lock | None:
         """The lock that keeps other runs off the database.
@@ -188,36 +159,8 @@ class DatabaseRun:
         :return: The lock, or ``None`` if it has none.
         """
         lock = find_lock(self.context, self.name, self.settings.lock)
-        self._end_read()
+        self.asked.end_read()
         return lock
-
-    def was_overtaken(self) -> bool:
-        """Whether another run has changed the heads since the work was asked."""
-        if self.context.as_sql:
-            return False
-
-        if self._is_busy:
-            return True
-
-        now = read_heads(self.context, self.name)
-        self._end_read()
-        return set(now) != set(self.heads)
-
-    def check_half_done(self) -> None:
-        """Check that a revision which is half done comes first. Other runs must be kept
-        off: it may be at work.
-
-        :raises HalfDoneError: If it does not.
-        """
-        if self._journal is not None:
-            self._journal.read()
-            self._journal.forget_stale(self.heads)
-
-            if self._took_effect is not None:
-                mark(self._journal, done=self._took_effect)
-
-            self._journal.check_first(self.steps, self.heads)
-            self._end_read()
 
     @contextmanager
     def migrating(self) -> t.Iterator[None]:
@@ -246,17 +189,15 @@ class DatabaseRun:
 
     def begin(self) -> None:
         """Begin a transaction."""
-        journal = self._journal
-
-        if journal is not None and journal.table.commits_ddl:
-            # What is read in a transaction of theirs stays as it was.
-            journal.read()
-            self._end_read()
+        if self._journal is not None and self._is_run_again:
+            self._journal.read()
 
         self.transaction.begin()
 
-        if journal is not None and not journal.table.commits_ddl:
-            journal.read()
+    def roll_back(self) -> None:
+        """Roll it back. What was committed all the same is skipped by the next try."""
+        self.transaction.roll_back()
+        self._is_run_again = True
 
     def apply(self, step: MigrationStep, kwargs: t.Mapping[str, t.Any]) -> AppliedStep:
         """Run a step, and write that to the version table.
@@ -312,8 +253,3 @@ class DatabaseRun:
             )
 
         return len(skipped)
-
-    def _end_read(self) -> None:
-        """Nothing on another connection is to wait for a transaction of ours."""
-        if self.context.connection is not None and not self.is_borrowed:
-            self.context.connection.commit()

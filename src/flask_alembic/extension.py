@@ -405,7 +405,10 @@ class Alembic(AppBinding):
         .. versionadded:: 4.0
         """
         with self._lent(databases=databases):
-            return operations.repair.repair(self, apply=apply)
+            environment = self._environment()
+
+            with environment.using(environment.options.also(lock_first=True)):
+                return operations.repair.repair(self, apply=apply)
 
     def sql(
         self,
@@ -472,6 +475,7 @@ class Alembic(AppBinding):
                 names=tuple(names),
                 settings=environment.run_settings,
                 took_effect=environment.options.took_effect,
+                lock_first=environment.options.lock_first,
             )
 
         environment.report = environment.report.followed_by(report)

@@ -54,16 +54,44 @@ class Journal:
         return self._is_ready is not False
 
     def read(self) -> None:
-        """Read what is half done."""
+        """Read what is half done, in a transaction of its own: MariaDB reads no table
+        in one that is older than the table.
+
+        :raises FlaskAlembicError: If it can't be read.
+        """
         if not self.is_working:
             return
 
+        connection = self.table.connection
+        connection.rollback()
+        self.found = {}
+
+        if self._find():
+            try:
+                self.found = self.table.read()
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise
+
+                connection.rollback()
+                raise journal_errors.unreadable(
+                    self.table, self.database, error
+                ) from error
+
+        connection.rollback()
+
+    def _find(self) -> bool:
+        """Whether the table is there. Who has no right to it is not even told that."""
         try:
             self._is_ready = self.table.exists() or None
-            self.found = self.table.read() if self._is_ready else {}
         except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+
             self.table.connection.rollback()
             self._give_up(error)
+
+        return bool(self._is_ready)
 
     def half_done(self, heads: t.Collection[str]) -> list[HalfDone]:
         """What is half done.
@@ -191,7 +219,6 @@ class Journal:
 
     def _give_up(self, error: DBAPIError) -> None:
         self._is_ready = False
-        self.found = {}
         _log.warning(
             "The table %s of the database '%s' can't be used (%s). If a revision fails,"
             " what it did can't be skipped by the next run.",
@@ -241,6 +268,9 @@ def mark(journal: Journal, *, done: bool) -> None:
                 journal.table.finish(of, entry)
             else:
                 journal.table.remove(of, entry.position)
+
+    journal.table.connection.commit()
+    journal.read()
 
 
 def _key(step: MigrationStep) -> HalfDone:

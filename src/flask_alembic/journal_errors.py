@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import typing as t
 
+from .descriptions import describe
+from .errors import FlaskAlembicError
+from .redaction import redact
 from .run_errors import ChangedStatementError
 from .run_errors import HalfDoneError
 from .run_errors import UndecidedError
 
 if t.TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
+
     from .ddl_words import Effect
     from .journal_table import Entry
     from .journal_table import HalfDone
+    from .journal_table import JournalTable
 
 _LONGEST: t.Final = 500
 
@@ -66,6 +72,25 @@ def in_the_way(place: Place, entries: t.Sequence[Entry]) -> HalfDoneError:
             "Run 'flask db resume', which completes it. Or undo by hand what took"
             f" effect, and run {place.stamp}, which forgets it.",
         ),
+    )
+
+
+def unreadable(
+    table: JournalTable, database: str, error: DBAPIError
+) -> FlaskAlembicError:
+    """The journal is there, and can't be read.
+
+    :param table: Its table.
+    :param database: The name of the database.
+    :param error: What was raised.
+    :return: The error to raise.
+    """
+    reason = redact(describe(error), table.connection.engine)
+    return FlaskAlembicError(
+        f"The table {table.name} of the database '{database}' can't be read, so that"
+        f" nobody knows whether a revision is half done there: {reason}",
+        hint=f"Give the user the right to read and write {table.name}, or to do without"
+        " it set ALEMBIC['journal'] to False.",
     )
 
 

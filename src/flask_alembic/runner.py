@@ -47,6 +47,7 @@ def run(
     names: t.Collection[str],
     settings: RunSettings,
     took_effect: bool | None = None,
+    lock_first: bool = False,
 ) -> MigrationReport:
     """Ask for the steps of each database, and run them, one run at a time. A revision
     is the unit: it is committed on all databases before the next one begins.
@@ -59,6 +60,8 @@ def run(
     :param settings: How to run.
     :param took_effect: Of a statement that an earlier run was ended in: whether it did,
         where the user says so.
+    :param lock_first: Whether other runs are kept off before the first question,
+        because asking does something.
     :return: What was done.
     :raises RunLocked: If another run did not end in time.
     :raises MigrationFailed: If a revision raises.
@@ -67,10 +70,11 @@ def run(
 
     with one_thread(patience):
         databases = {
-            name: DatabaseRun(name, context, names, settings, took_effect)
+            name: DatabaseRun(name, context, names, settings)
             for name, context in contexts.items()
         }
-        return _Run(databases, kwargs, patience).execute(work)
+        made = _Run(databases, kwargs, patience, took_effect, lock_first)
+        return made.execute(work)
 
 
 @dataclass
@@ -78,15 +82,18 @@ class _Run:
     databases: dict[str, DatabaseRun]
     kwargs: t.Mapping[str, t.Any]
     patience: Patience
+    took_effect: bool | None
+    lock_first: bool
     applied: list[AppliedStep] = field(default_factory=list)
     locks: Locks = field(default_factory=Locks)
 
     def execute(self, work: Work) -> MigrationReport:
-        for database in self.databases.values():
-            database.ask_early(work)
+        if not self.lock_first:
+            for database in self.databases.values():
+                database.ask_early(work)
 
         # What is half done is to be told of, too.
-        if any(database.has_work for database in self.databases.values()):
+        if any(database.asked.has_work for database in self.databases.values()):
             try:
                 self.run_locked(work)
             except BaseException as error:
@@ -100,7 +107,12 @@ class _Run:
         self.check_confirmed()
 
         with self.locked():
-            self.ask_again(work)
+            for database in self.databases.values():
+                database.ask_again(work)
+
+                # Who asked to mend something is not told to mend something else first.
+                if database.steps or not self.lock_first:
+                    database.asked.check_half_done(took_effect=self.took_effect)
 
             if any(database.steps for database in self.databases.values()):
                 self.check_confirmed()
@@ -115,14 +127,6 @@ class _Run:
 
         with holding([lock for lock in found if lock], self.patience) as self.locks:
             yield
-
-    def ask_again(self, work: Work) -> None:
-        """Ask where another run was faster, and only there: asking may do something."""
-        for database in self.databases.values():
-            if database.was_overtaken():
-                database.ask(work)
-
-            database.check_half_done()
 
     def run_all(self) -> None:
         with ExitStack() as stack:

@@ -194,7 +194,7 @@ class Unit:
     def _roll_back(self) -> None:
         for name in reversed(self._begun):
             database = self.databases[name]
-            database.transaction.roll_back()
+            database.roll_back()
             self.applied += self._done.pop(name, [])[: database.log.complete]
 
         self._begun.clear()
