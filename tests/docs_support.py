@@ -43,7 +43,7 @@ SERVERS: t.Final = {
 }
 """The pages that need a server: theirs is the URL in ``DATABASE_URL``."""
 
-FILES: t.Final = ("python", "ini", "mako")
+FILES: t.Final = ("python", "ini", "mako", "bash")
 """The languages whose blocks are files."""
 
 # Ours are timestamps; those of other tools are made of twelve digits.
@@ -62,7 +62,7 @@ _VARYING: t.Final = (
 )
 _TRACEBACK: t.Final = re.compile(r"(Traceback .*\n)((?: .*\n)+)")
 _ASSIGNMENT: t.Final = re.compile(r"\w+=")
-_FILE: t.Final = re.compile(r"# ([\w./-]+\.(?:py|mako|ini))\n")
+_FILE: t.Final = re.compile(r"# ([\w./-]+\.(?:py|mako|ini|sh))\n")
 
 
 class Ids:
