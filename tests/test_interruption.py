@@ -13,6 +13,7 @@ import threading
 import time
 import typing as t
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,8 @@ class Command:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "ROOT": app.root_path, "URL": url, "READY": "1"},
+            # A shell starts what runs in the background without it.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         self.wait()
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 import typing as t
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -217,6 +219,45 @@ def open_transactions(url: str) -> set[int]:
     return {pid for (pid,) in rows}
 
 
+@contextmanager
+def writing(url: str) -> t.Iterator[None]:
+    """Another program writes to a database of SQLite."""
+    path = sa.make_url(url).database
+    assert path is not None
+    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+def test_sqlite_is_busy(
+    sqlite_url: str, apps: Apps, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On SQLite all is tried again while others write, and then given up."""
+    caplog.set_level(logging.INFO, "flask_alembic")
+    app, alembic = apps.plain(
+        f"{sqlite_url}?timeout=0.05", ALEMBIC={"ddl_lock_retries": 1}
+    )
+    write_revision(app, "r1", upgrade=ITEMS)
+
+    with writing(sqlite_url):
+        error = failing(app, alembic)
+
+    assert str(error).startswith(
+        "Revision r1 gave up on the database 'default': others kept writing to it. It"
+        " was tried 2 times, in "
+    )
+    assert str(error).endswith("Who it was, SQLite does not tell.")
+    assert error.exit_code == 3
+    assert (error.kept, error.blockers) == ((), ())
+    assert "Revision r1 waits for the database 'default'; trying" in caplog.text
+    upgrade(app, alembic)
+    assert versions(sqlite_url) == [("r1",)]
+
+
 # Giving up
 
 
@@ -309,8 +350,8 @@ def test_blocker_has_let_go(
     with Session(url) as reader:
         reader.execute(READ)
 
-        @sa.event.listens_for(engine_of(alembic), "rollback")
-        def rollback(connection: sa.Connection) -> None:
+        @sa.event.listens_for(engine_of(alembic), "handle_error")
+        def handle_error(context: object) -> None:
             reader.let_go()
 
         error = failing(app, alembic)

@@ -199,7 +199,7 @@ HOOKS: t.Final = (
         hooks("test_writing.raises"),
         f"{FAILED}RuntimeError: boom\n{HOOK_HINT}",
     ),
-    Case("interrupted", hooks("test_writing.interrupted"), "\nAborted!\n"),
+    Case("interrupted", hooks("test_writing.interrupted"), "Aborted!\n"),
     Case(
         "breaks",
         hooks("test_writing.breaks"),

@@ -30,6 +30,7 @@ from .descriptions import describe
 from .own_tables import history_name
 from .own_tables import is_model
 from .redaction import redact
+from .sqlite import is_busy
 from .steps import step_direction
 from .steps import step_name
 from .steps import step_script
@@ -54,26 +55,16 @@ class AppliedLog:
         self.context = context
         self.database = database
         self._table: sa.Table | None = None
+        self._is_prepared = False
 
     def prepare(self) -> None:
         """Make the table where it is missing, and see whether rows can be written: a
         statement that fails would end the transaction of a revision. Without it the run
         goes on.
         """
-        if self.context.as_sql:
-            return
-
-        if is_model(self.context, history_name(self.context)):
-            self._warn(f"the models have a table '{history_name(self.context)}'")
-            return
-
-        try:
-            self._table = self._prepare()
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise
-
-            self._warn(redact(describe(error), self._connection.engine))
+        if not self._is_prepared and not self.context.as_sql:
+            self._table = self._find_or_make()
+            self._is_prepared = True
 
     def write(self, step: MigrationStep, seconds: float) -> None:
         """Write down a step, in the transaction of the step.
@@ -92,6 +83,20 @@ class AppliedLog:
     @property
     def _connection(self) -> sa.Connection:
         return t.cast(sa.Connection, self.context.connection)
+
+    def _find_or_make(self) -> sa.Table | None:
+        if is_model(self.context, history_name(self.context)):
+            self._warn(f"the models have a table '{history_name(self.context)}'")
+            return None
+
+        try:
+            return self._prepare()
+        except DBAPIError as error:
+            if error.connection_invalidated or is_busy(error):
+                raise
+
+            self._warn(redact(describe(error), self._connection.engine))
+            return None
 
     def _prepare(self) -> sa.Table | None:
         with undone(self.context):

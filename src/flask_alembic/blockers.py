@@ -82,7 +82,9 @@ class Found:
     """Whether they hold a lock that was waited for; otherwise it is known only that
     they are in a transaction."""
     is_known: bool = True
-    """Whether the database told."""
+    """Whether this user was told."""
+    is_told: bool = True
+    """Whether the database tells anybody."""
 
 
 def find_blockers(
@@ -95,6 +97,9 @@ def find_blockers(
     :param show: Takes secrets out of a query; ``None`` if queries are not shown.
     :return: Those who are still there.
     """
+    if connection.dialect.name == "sqlite":
+        return Found(is_told=False)
+
     if connection.closed or connection.invalidated:
         return Found(is_known=False)
 

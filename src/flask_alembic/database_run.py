@@ -167,9 +167,6 @@ class DatabaseRun:
         """Prepare the database for all steps of the run."""
         connection = self.context.connection
 
-        if self.steps and self.settings.history:
-            self._applied_log.prepare()
-
         if connection is None or self.is_borrowed:
             yield
             return
@@ -191,6 +188,10 @@ class DatabaseRun:
         """Begin a transaction."""
         if self._journal is not None and self._is_run_again:
             self._journal.read()
+
+        # Here, where all is tried again if a database is busy.
+        if self.settings.history:
+            self._applied_log.prepare()
 
         self.transaction.begin()
 

@@ -90,7 +90,7 @@ def table_locked(
     return make_error(
         TableLocked,
         f"Revision {failure.revision} gave up on the database '{failure.database}':"
-        f" others kept a table that it needs. It was tried {often}, in"
+        f" {_what(failure)}. It was tried {often}, in"
         f" {tries.seconds:.1f} s. {_who(found, failure)}",
         _hint(
             failure,
@@ -103,8 +103,18 @@ def table_locked(
     )
 
 
+def _what(failure: Failure) -> str:
+    if failure.context.dialect.name == "sqlite":
+        return "others kept writing to it"
+
+    return "others kept a table that it needs"
+
+
 def _who(found: Found, failure: Failure) -> str:
     count = len(found.blockers)
+
+    if not found.is_told:
+        return "Who it was, SQLite does not tell."
 
     if not found.is_known:
         return "Who it was, this user may not ask the database."

@@ -18,6 +18,7 @@ from .lock_needs import Need
 from .lock_needs import need_of
 from .own_statements import is_own
 from .run_errors import MigrationFailed
+from .sqlite import is_busy
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -41,7 +42,7 @@ def is_lock_error(error: BaseException, dialect: str) -> bool:
 
     :param error: What was raised.
     :param dialect: The name of the dialect.
-    :return: ``True`` for a lock timeout and a deadlock.
+    :return: ``True`` for a lock timeout and a deadlock; on SQLite where others write.
     """
     # That of a revision within a revision has been tried often enough.
     if not isinstance(error, DBAPIError) or isinstance(error, MigrationFailed):
@@ -51,6 +52,9 @@ def is_lock_error(error: BaseException, dialect: str) -> bool:
 
     if dialect in _MYSQL:
         return next(iter(getattr(orig, "args", ())), None) in _NUMBERS
+
+    if dialect == "sqlite":
+        return is_busy(error)
 
     return dialect == "postgresql" and _sqlstate(orig) in _SQLSTATES
 

@@ -166,9 +166,10 @@ class Unit:
         seconds = pause(self._tries.count, first=0.5, longest=15.0)
         self._tries.count += 1
         _log.info(
-            "Revision %s waits for a table of the database '%s'; trying again in %.1f s"
+            "Revision %s waits for %sthe database '%s'; trying again in %.1f s"
             " (attempt %d of %d)",
             step_name(failure.step),
+            "" if failure.context.dialect.name == "sqlite" else "a table of ",
             failure.database,
             seconds,
             self._tries.count,
