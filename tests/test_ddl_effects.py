@@ -12,11 +12,11 @@ from alembic.runtime.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alembic.ddl_effects import index_of
-from flask_alembic.ddl_effects import net_effects
-from flask_alembic.ddl_effects import read_effects
-from flask_alembic.ddl_words import Effect
-from flask_alembic.ddl_words import Effects
+from flask_alembic.ddl.effects import index_of
+from flask_alembic.ddl.effects import net_effects
+from flask_alembic.ddl.effects import read_effects
+from flask_alembic.ddl.words import Effect
+from flask_alembic.ddl.words import Effects
 
 Seen = list[tuple[t.Any, ...]]
 

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from .ddl_effects import index_of
+from .ddl.effects import index_of
 from .own_statements import is_own
 from .own_statements import own
 from .own_statements import plain_text
 from .own_statements import quoted
 
 if t.TYPE_CHECKING:
-    from .ddl_words import Effect
+    from .ddl.words import Effect
 
 _log = logging.getLogger("flask_alembic")
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from . import alembic_internals
 from .async_operations import make_operations
 from .invalid_indexes import dropping
-from .sqlite_restored import revision_wins
+from .sqlite_batch import revision_wins
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext

@@ -14,7 +14,7 @@ from .facade import Facade
 from .facade import name_of
 
 if t.TYPE_CHECKING:
-    from ..journal_table import HalfDone
+    from ..journal import HalfDone
 
 Steps = list[MigrationStep]
 

@@ -16,24 +16,24 @@ from dataclasses import replace
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import journal_errors
-from .journal_earlier import Earlier
-from .journal_table import make_entry
-from .own_statements import is_own
-from .own_statements import plain_text
+from ..own_statements import is_own
+from ..own_statements import plain_text
+from ..sql_words import is_commit
+from ..sql_words import is_data
+from ..sql_words import is_passing
+from ..sql_words import is_rollback
+from ..sql_words import Temporary
+from . import errors
+from .earlier import Earlier
 from .skipped import skip
-from .sql_words import is_commit
-from .sql_words import is_data
-from .sql_words import is_passing
-from .sql_words import is_rollback
-from .sql_words import Temporary
+from .table import make_entry
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from .journal_errors import Place
-    from .journal_table import Entry
-    from .journal_table import JournalTable
+    from .errors import Place
+    from .table import Entry
+    from .table import JournalTable
 
     Answer = tuple[str, t.Any]
 
@@ -137,7 +137,7 @@ class Guard:
             instead = skip(cursor, text, context, entry, self._book.table.name)
 
             if instead is None:
-                raise journal_errors.unanswered(self._place, entry)
+                raise errors.unanswered(self._place, entry)
 
             return instead, [()] if executemany else ()
 

@@ -7,18 +7,18 @@ from __future__ import annotations
 import logging
 import typing as t
 
-from . import ddl_lookup
-from . import journal_errors
-from .ddl_effects import net_effects
-from .ddl_effects import read_effects
-from .journal_table import digest
-from .sql_words import is_data
+from ..ddl.effects import net_effects
+from ..ddl.effects import read_effects
+from ..sql_words import is_data
+from . import errors
+from . import lookup
+from .table import digest
 
 if t.TYPE_CHECKING:
-    from .ddl_words import Effects
-    from .journal_errors import Place
-    from .journal_table import Entry
-    from .journal_table import JournalTable
+    from ..ddl.words import Effects
+    from .errors import Place
+    from .table import Entry
+    from .table import JournalTable
 
 _log = logging.getLogger("flask_alembic")
 
@@ -63,7 +63,7 @@ class Earlier:
             is_done = self._find_out(entry, effects)
 
         if is_done and not is_same:
-            raise journal_errors.changed(self._place, entry, statement)
+            raise errors.changed(self._place, entry, statement)
 
         return entry if is_done else None
 
@@ -82,9 +82,9 @@ class Earlier:
         effects = [self._effects(text) for text in skipped if not is_data(text)]
 
         for effect in net_effects(effects):
-            if not ddl_lookup.is_so(connection, effect):
+            if not lookup.is_so(connection, effect):
                 last = self._entries[max(self._entries)]
-                raise journal_errors.undone(self._place, last, effect)
+                raise errors.undone(self._place, last, effect)
 
         _log.info(
             "Revision %s goes on after statement %s on '%s': so much was done before.",
@@ -101,7 +101,7 @@ class Earlier:
         """
         for later in sorted(self._entries):
             if later > position:
-                raise journal_errors.changed(self._place, self._entries[later], None)
+                raise errors.changed(self._place, self._entries[later], None)
 
     def _find_out(self, entry: Entry, effects: Effects | None) -> bool:
         """Whether a statement took effect whose note has no mark; the note is put
@@ -110,13 +110,13 @@ class Earlier:
         found: bool | None = None
 
         if effects is not None and effects.seen:
-            found = ddl_lookup.took_effect(self._table.connection, effects)
+            found = lookup.took_effect(self._table.connection, effects)
 
         if found is None and effects is not None and effects.can_repeat:
             found = False
 
         if found is None:
-            raise journal_errors.undecided(self._place, entry)
+            raise errors.undecided(self._place, entry)
 
         if found:
             self._table.finish(self._place.of, entry)
@@ -127,5 +127,5 @@ class Earlier:
         return found
 
     def _effects(self, statement: str) -> Effects | None:
-        folds = ddl_lookup.folds_names(self._table.connection)
+        folds = lookup.folds_names(self._table.connection)
         return read_effects(statement, folds_names=folds)

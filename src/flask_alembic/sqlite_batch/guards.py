@@ -7,15 +7,15 @@ import typing as t
 
 from sqlalchemy.exc import DBAPIError
 
-from .alembic_batch import temporary_name
-from .errors import FlaskAlembicError
-from .sqlite_ddl.tokens import folded
-from .sqlite_ddl.tokens import quoted
-from .sqlite_inspection import Found
-from .sqlite_inspection import master
-from .sqlite_inspection import prefix
-from .sqlite_inspection import qualified
-from .sqlite_inspection import run
+from ..alembic_batch import temporary_name
+from ..errors import FlaskAlembicError
+from ..sqlite_ddl.tokens import folded
+from ..sqlite_ddl.tokens import quoted
+from .inspection import Found
+from .inspection import master
+from .inspection import prefix
+from .inspection import qualified
+from .inspection import run
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typing as t
 
-from .own_statements import SKIPPED
-from .sql_words import is_data
-from .sql_words import returns_rows
+from ..own_statements import SKIPPED
+from ..sql_words import is_data
+from ..sql_words import returns_rows
 
 if t.TYPE_CHECKING:
-    from .journal_table import Entry
+    from .table import Entry
 
 
 class _Answer:

@@ -10,22 +10,22 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
-from . import alembic_internals
-from . import journal_errors
-from .history import History
-from .journal_errors import Place
-from .journal_guard import Guard
-from .journal_table import COMMITTING
-from .journal_table import HalfDone
-from .journal_table import JournalTable
-from .steps import step_direction
-from .steps import step_name
+from .. import alembic_internals
+from ..history import History
+from ..steps import step_direction
+from ..steps import step_name
+from . import errors
+from .errors import Place
+from .guard import Guard
+from .table import COMMITTING
+from .table import HalfDone
+from .table import JournalTable
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import MigrationStep
 
-    from .journal_table import Entry
+    from .table import Entry
 
 _log = logging.getLogger("flask_alembic")
 
@@ -74,9 +74,7 @@ class Journal:
                     raise
 
                 connection.rollback()
-                raise journal_errors.unreadable(
-                    self.table, self.database, error
-                ) from error
+                raise errors.unreadable(self.table, self.database, error) from error
 
         connection.rollback()
 
@@ -135,7 +133,7 @@ class Journal:
             if of != first:
                 place = Place(self.database, of, tuple(sorted(heads)))
                 noted = [entries[position] for position in sorted(entries)]
-                raise journal_errors.in_the_way(place, noted)
+                raise errors.in_the_way(place, noted)
 
     @contextmanager
     def guarding(

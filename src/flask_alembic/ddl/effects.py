@@ -1,19 +1,19 @@
 """What a statement leaves behind in the schema, read from its text. Pure: whether it is
-there is asked in ddl_lookup.py.
+there is asked elsewhere.
 """
 
 from __future__ import annotations
 
 import typing as t
 
-from .ddl_alter import read_clauses
-from .ddl_words import Effect
-from .ddl_words import Effects
-from .ddl_words import Kind
-from .ddl_words import QualifiedName
-from .ddl_words import REPEAT
-from .ddl_words import Words
-from .sql_words import split_words
+from ..sql_words import split_words
+from .alter import read_clauses
+from .words import Effect
+from .words import Effects
+from .words import Kind
+from .words import QualifiedName
+from .words import REPEAT
+from .words import Words
 
 # Running one of these again, when nothing ran after it, does nothing else.
 _REPEATED: t.Final = frozenset(

@@ -7,15 +7,15 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.exc import NoSuchTableError
 
-from .invalid_indexes import schema_of_invalid
-from .own_statements import own
-from .own_statements import quoted
+from ..invalid_indexes import schema_of_invalid
+from ..own_statements import own
+from ..own_statements import quoted
 
 if t.TYPE_CHECKING:
     from sqlalchemy.engine.reflection import Inspector
 
-    from .ddl_words import Effect
-    from .ddl_words import Effects
+    from ..ddl.words import Effect
+    from ..ddl.words import Effects
 
 # PostgreSQL cuts longer names, by bytes.
 _LONGEST_NAME: t.Final = 63

@@ -7,17 +7,17 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
-from .sqlite_ddl.clauses import Clause
-from .sqlite_ddl.clauses import columns_of
-from .sqlite_ddl.clauses import ColumnText
-from .sqlite_ddl.clauses import FOREIGN_KEY
-from .sqlite_ddl.clauses import is_same
-from .sqlite_ddl.clauses import named
-from .sqlite_ddl.clauses import PRIMARY_KEY
-from .sqlite_ddl.clauses import referred_columns
-from .sqlite_ddl.reading import read_column
-from .sqlite_ddl.reading import read_constraints
-from .sqlite_ddl.tables import TableText
+from ..sqlite_ddl.clauses import Clause
+from ..sqlite_ddl.clauses import columns_of
+from ..sqlite_ddl.clauses import ColumnText
+from ..sqlite_ddl.clauses import FOREIGN_KEY
+from ..sqlite_ddl.clauses import is_same
+from ..sqlite_ddl.clauses import named
+from ..sqlite_ddl.clauses import PRIMARY_KEY
+from ..sqlite_ddl.clauses import referred_columns
+from ..sqlite_ddl.reading import read_column
+from ..sqlite_ddl.reading import read_constraints
+from ..sqlite_ddl.tables import TableText
 
 
 def render_column(column: sa.Column[t.Any], dialect: sa.Dialect) -> ColumnText:

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass
 from dataclasses import field
 
-from .sql_words import Word
+from ..sql_words import Word
 
 Kind = t.Literal[
     "table",

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import typing as t
 
-from .descriptions import describe
-from .errors import FlaskAlembicError
-from .redaction import redact
-from .run_errors import ChangedStatementError
-from .run_errors import HalfDoneError
-from .run_errors import UndecidedError
+from ..descriptions import describe
+from ..errors import FlaskAlembicError
+from ..redaction import redact
+from ..run_errors import ChangedStatementError
+from ..run_errors import HalfDoneError
+from ..run_errors import UndecidedError
 
 if t.TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
 
-    from .ddl_words import Effect
-    from .journal_table import Entry
-    from .journal_table import HalfDone
-    from .journal_table import JournalTable
+    from ..ddl.words import Effect
+    from .table import Entry
+    from .table import HalfDone
+    from .table import JournalTable
 
 _LONGEST: t.Final = 500
 

@@ -15,10 +15,10 @@ from datetime import UTC
 
 import sqlalchemy as sa
 
-from . import alembic_internals
-from .own_statements import own
-from .redaction import redact
-from .reports import Direction
+from .. import alembic_internals
+from ..own_statements import own
+from ..redaction import redact
+from ..reports import Direction
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext

@@ -13,22 +13,22 @@ from contextlib import suppress
 
 from sqlalchemy.exc import DBAPIError
 
-from .errors import FlaskAlembicError
-from .sqlite_ddl.tokens import folded
-from .sqlite_ddl.tokens import quoted
-from .sqlite_ddl.tokens import tokens
-from .sqlite_ddl.tokens import with_schema
-from .sqlite_inspection import broken
-from .sqlite_inspection import errors_of
-from .sqlite_inspection import Found
-from .sqlite_inspection import master
-from .sqlite_inspection import qualified
-from .sqlite_inspection import run
+from ..errors import FlaskAlembicError
+from ..sqlite_ddl.tokens import folded
+from ..sqlite_ddl.tokens import quoted
+from ..sqlite_ddl.tokens import tokens
+from ..sqlite_ddl.tokens import with_schema
+from .inspection import broken
+from .inspection import errors_of
+from .inspection import Found
+from .inspection import master
+from .inspection import qualified
+from .inspection import run
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from .sqlite_ddl.tables import TableText
+    from ..sqlite_ddl.tables import TableText
 
 _AROUND: t.Final = "In the revision, drop it before the batch and create it after."
 

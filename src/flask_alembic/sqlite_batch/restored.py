@@ -10,15 +10,15 @@ from contextlib import contextmanager
 
 from sqlalchemy import event
 
-from .sqlite_ddl.tokens import created
-from .sqlite_ddl.tokens import folded
-from .sqlite_inspection import qualified
+from ..sqlite_ddl.tokens import created
+from ..sqlite_ddl.tokens import folded
+from .inspection import qualified
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.runtime.migration import MigrationContext
 
-    from .sqlite_inspection import Found
+    from .inspection import Found
 
 _RESTORED: t.Final = "flask_alembic.restored"
 _CREATES: t.Final = re.compile(r"\s*CREATE\b", re.IGNORECASE)

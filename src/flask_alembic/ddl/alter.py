@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import typing as t
 
-from .ddl_words import Effect
-from .ddl_words import Effects
-from .ddl_words import QualifiedName
-from .ddl_words import REPEAT
-from .ddl_words import Words
+from .words import Effect
+from .words import Effects
+from .words import QualifiedName
+from .words import REPEAT
+from .words import Words
 
 # Clauses that may run again. Those with a name of a thing are elsewhere.
 _REPEATED: t.Final = frozenset(

@@ -10,36 +10,36 @@ import warnings
 
 import sqlalchemy as sa
 
-from .sqlite_changes import Changes
-from .sqlite_ddl.clauses import GENERATED
-from .sqlite_ddl.reading import read_table
-from .sqlite_ddl.tokens import expressions_of_index
-from .sqlite_ddl.tokens import folded
-from .sqlite_ddl.tokens import mentioned
-from .sqlite_ddl.tokens import quoted
-from .sqlite_ddl.tokens import UnreadableSQL
-from .sqlite_guards import clear_leftover
-from .sqlite_guards import refuse_cascade
-from .sqlite_guards import refuse_use
-from .sqlite_inspection import find
-from .sqlite_inspection import prefix
-from .sqlite_rebuild import all_or_nothing
-from .sqlite_rebuild import check_others
-from .sqlite_rebuild import rename_columns
-from .sqlite_rebuild import renaming_tables
-from .sqlite_rebuild import replace_table
-from .sqlite_rebuild import restore
-from .sqlite_rebuild import rowid
-from .sqlite_rendering import add_arguments
-from .sqlite_rendering import add_options
-from .sqlite_rendering import give_names
-from .sqlite_restored import note_restored
+from ..sqlite_ddl.clauses import GENERATED
+from ..sqlite_ddl.reading import read_table
+from ..sqlite_ddl.tokens import expressions_of_index
+from ..sqlite_ddl.tokens import folded
+from ..sqlite_ddl.tokens import mentioned
+from ..sqlite_ddl.tokens import quoted
+from ..sqlite_ddl.tokens import UnreadableSQL
+from .changes import Changes
+from .guards import clear_leftover
+from .guards import refuse_cascade
+from .guards import refuse_use
+from .inspection import find
+from .inspection import prefix
+from .rebuild import all_or_nothing
+from .rebuild import check_others
+from .rebuild import rename_columns
+from .rebuild import renaming_tables
+from .rebuild import replace_table
+from .rebuild import restore
+from .rebuild import rowid
+from .rendering import add_arguments
+from .rendering import add_options
+from .rendering import give_names
+from .restored import note_restored
 
 if t.TYPE_CHECKING:
-    from .alembic_batch import Batch
-    from .alembic_batch import Step
-    from .sqlite_ddl.tables import TableText
-    from .sqlite_inspection import Found
+    from ..alembic_batch import Batch
+    from ..alembic_batch import Step
+    from ..sqlite_ddl.tables import TableText
+    from .inspection import Found
 
 _log = logging.getLogger("flask_alembic")
 

@@ -9,27 +9,27 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from .alembic_batch import is_type_bound
-from .errors import FlaskAlembicError
-from .sqlite_ddl.clauses import affinity
-from .sqlite_ddl.clauses import Clause
-from .sqlite_ddl.clauses import ColumnText
-from .sqlite_ddl.clauses import GENERATED
-from .sqlite_ddl.clauses import is_same
-from .sqlite_ddl.clauses import NOT_NULL
-from .sqlite_ddl.clauses import PRIMARY_KEY
-from .sqlite_ddl.reading import read_constraints
-from .sqlite_ddl.tables import TableText
-from .sqlite_ddl.tokens import folded
-from .sqlite_ddl.tokens import quoted
-from .sqlite_rendering import render_column
-from .sqlite_rendering import render_constraint
-from .sqlite_rendering import render_default
+from ..alembic_batch import is_type_bound
+from ..errors import FlaskAlembicError
+from ..sqlite_ddl.clauses import affinity
+from ..sqlite_ddl.clauses import Clause
+from ..sqlite_ddl.clauses import ColumnText
+from ..sqlite_ddl.clauses import GENERATED
+from ..sqlite_ddl.clauses import is_same
+from ..sqlite_ddl.clauses import NOT_NULL
+from ..sqlite_ddl.clauses import PRIMARY_KEY
+from ..sqlite_ddl.reading import read_constraints
+from ..sqlite_ddl.tables import TableText
+from ..sqlite_ddl.tokens import folded
+from ..sqlite_ddl.tokens import quoted
+from .rendering import render_column
+from .rendering import render_constraint
+from .rendering import render_default
 
 if t.TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
-    from .alembic_batch import Step
+    from ..alembic_batch import Step
 
 # SQLite would make a number of them: the year of a date, or 0. It stores texts.
 _NEVER_CAST: t.Final = ("DATE", "TIME", "JSON")

@@ -1,0 +1,1 @@
+"""What a statement leaves behind in a schema, by its text; pure."""
