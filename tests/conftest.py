@@ -133,16 +133,16 @@ def db() -> Cli:
 
 
 def tables(url: str) -> set[str]:
-    """The tables of a database, asked on a connection of the test's own, without those
-    that we keep beside the version table.
+    """The tables of a database, without those that we keep beside the version table."""
+    found = tables_and_history(url)
+    own = {f"{name}_history" for name in found} | {"alembic_version_history"}
+    return found - own
+
+
+def tables_and_history(url: str) -> set[str]:
+    """The tables of a database, asked on a connection of the test's own. Whether there
+    is a journal depends on the database.
     """
-    found = all_tables(url)
-    own = {f"{name}_{kind}" for name in found for kind in ("history", "journal")}
-    return found - own - {"alembic_version_history", "alembic_version_journal"}
-
-
-def all_tables(url: str) -> set[str]:
-    """All tables of a database, asked on a connection of the test's own."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     names = set(sa.inspect(engine).get_table_names())
     return {name for name in names if not name.endswith("_journal")}

@@ -22,8 +22,8 @@ from flask import Flask
 
 from apps import Apps
 from apps import write_revision
-from conftest import all_tables
 from conftest import Cli
+from conftest import tables_and_history
 from flask_alembic import ChangedRevision
 from flask_alembic import ChangedRevisionError
 from flask_alembic import HistoryEntry
@@ -163,7 +163,7 @@ def test_no_table_by_reading(url: str, apps: Apps) -> None:
         alembic.ensure_version()
         assert alembic.repair().findings == ()
 
-    assert all_tables(url) == {"alembic_version"}
+    assert tables_and_history(url) == {"alembic_version"}
 
 
 def test_off(url: str, apps: Apps) -> None:
@@ -174,7 +174,7 @@ def test_off(url: str, apps: Apps) -> None:
     with app.app_context():
         alembic.upgrade()
 
-    assert all_tables(url) == {"alembic_version", "todo"}
+    assert tables_and_history(url) == {"alembic_version", "todo"}
     app.config["ALEMBIC"]["history"] = True
 
     with app.app_context():
@@ -286,7 +286,7 @@ def test_version_table(url: str, apps: Apps) -> None:
         (change,) = alembic.check().databases[0].changes
         assert change.text == "add table todo"
 
-    assert all_tables(url) == {"Our Versions", "Our Versions_history"}
+    assert tables_and_history(url) == {"Our Versions", "Our Versions_history"}
 
 
 @with_rights
@@ -309,7 +309,7 @@ def test_version_table_schema(databases: Databases, apps: Apps) -> None:
     engine = apps.engine(url)
     names = sa.inspect(engine).get_table_names(schema)
     assert set(names) - {"alembic_version_journal"} == {"alembic_version", TABLE}
-    assert all_tables(url) == {"todo"}
+    assert tables_and_history(url) == {"todo"}
 
 
 @only_postgresql
@@ -477,7 +477,7 @@ def test_borrowed(databases: Databases, apps: Apps) -> None:
 
         assert alembic.applied() == {"default": ()}
 
-    assert TABLE not in all_tables(url)
+    assert TABLE not in tables_and_history(url)
 
 
 def test_borrowed_later(url: str, apps: Apps) -> None:
@@ -658,7 +658,7 @@ def test_a_model(url: str, apps: Apps, log: Log) -> None:
         alembic.upgrade()
         alembic.downgrade()
 
-    assert all_tables(url) == {"alembic_version"}
+    assert tables_and_history(url) == {"alembic_version"}
 
 
 # Edited revisions

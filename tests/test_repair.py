@@ -16,9 +16,9 @@ from flask import Flask
 
 from apps import Apps
 from apps import write_revision
-from conftest import all_tables
 from conftest import Cli
 from conftest import tables
+from conftest import tables_and_history
 from flask_alembic import Alembic
 from flask_alembic import Finding
 from servers import Databases
@@ -389,7 +389,7 @@ def test_no_table(url: str, apps: Apps) -> None:
     with app.app_context():
         alembic.repair(apply=True)
 
-    assert all_tables(url) == set()
+    assert tables_and_history(url) == set()
 
 
 # Asking

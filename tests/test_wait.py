@@ -15,7 +15,7 @@ from apps import write_revision
 from conftest import Cli
 from flask_alembic import ConfigurationError
 from flask_alembic import ConnectionFailed
-from flask_alembic.retries import Patience
+from flask_alembic.retries import Deadline
 from flask_alembic.waiting import patiently
 from own_servers import free_port
 from own_servers import OwnPostgreSQL
@@ -137,7 +137,7 @@ def test_other_errors(apps: Apps, sqlite_url: str, pauses: list[float]) -> None:
         raise ConfigurationError("no driver")
 
     with pytest.raises(ConfigurationError):
-        patiently(connect, "default", Patience(30))
+        patiently(connect, "default", Deadline(30))
 
     assert not pauses
 
@@ -177,8 +177,8 @@ def test_command(apps: Apps, pauses: list[float], db: Cli) -> None:
 
 def test_pauses() -> None:
     """No pause is longer than the time that is left, and none begins after it."""
-    patience = Patience(1000)
-    assert all(0 <= t.cast(float, patience.pause(n)) <= 5 for n in range(1, 100))
-    almost_over = Patience(10, started=time.monotonic() - 9.999)
+    deadline = Deadline(1000)
+    assert all(0 <= t.cast(float, deadline.pause(n)) <= 5 for n in range(1, 100))
+    almost_over = Deadline(10, started=time.monotonic() - 9.999)
     assert all((almost_over.pause(n) or 0) <= 0.001 for n in range(1, 100))
-    assert Patience(10, started=time.monotonic() - 10).pause(1) is None
+    assert Deadline(10, started=time.monotonic() - 10).pause(1) is None

@@ -14,7 +14,7 @@ from .connections import close_connection
 from .connections import end_transaction
 from .connections import open_connection
 from .connections import OpenConnection
-from .retries import Patience
+from .retries import Deadline
 from .waiting import patiently
 
 if t.TYPE_CHECKING:
@@ -44,7 +44,7 @@ class ConnectionSet:
         self._hooks = hooks
         self._opened: dict[str, OpenConnection] = {}
         self._set_aside: list[OpenConnection] = []
-        self._patience = Patience(0)
+        self._deadline = Deadline(0)
 
     @property
     def names(self) -> set[str]:
@@ -56,7 +56,7 @@ class ConnectionSet:
 
         :param seconds: How long to try to connect to all of them.
         """
-        self._patience = Patience(seconds)
+        self._deadline = Deadline(seconds)
 
     def open(self, database: Database) -> sa.Connection:
         """Open a connection and prepare it.
@@ -72,7 +72,7 @@ class ConnectionSet:
             # The app is not to get a connection with another search_path or role.
             keep_pooled = self.keep_pooled and not self._hooks.prepare_connections
             connect = partial(open_connection, database, keep_pooled=keep_pooled)
-            opened = patiently(connect, database.name, self._patience)
+            opened = patiently(connect, database.name, self._deadline)
 
         self._opened[database.name] = opened
         self._hooks.prepare(opened.connection, database)

@@ -15,7 +15,7 @@ from .ddl.effects import index_of
 from .own_statements import is_own
 from .own_statements import own
 from .own_statements import plain_text
-from .own_statements import quoted
+from .sql_words import quoted
 
 if t.TYPE_CHECKING:
     from .ddl.words import Effect

@@ -45,12 +45,3 @@ def plain_text(statement: str, context: t.Any) -> str:
     return (
         statement.replace("%%", "%") if is_doubled and style in _DOUBLING else statement
     )
-
-
-def quoted(*names: str | None) -> str:
-    """Names as PostgreSQL writes them, joined by dots.
-
-    :param names: The names, of which some may be missing.
-    :return: The text.
-    """
-    return ".".join('"' + name.replace('"', '""') + '"' for name in names if name)

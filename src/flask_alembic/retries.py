@@ -46,7 +46,7 @@ class Tries:
 
 
 @dataclass(frozen=True)
-class Patience:
+class Deadline:
     """A time in which something is tried again.
 
     :param total: How long, in seconds.

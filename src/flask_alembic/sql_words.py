@@ -163,3 +163,12 @@ def _word(found: re.Match[str]) -> Word | None:
 
     plain = found["word"] or found["sign"]
     return Word(plain) if plain else None
+
+
+def quoted(*names: str | None) -> str:
+    """Names as standard SQL quotes them, joined by dots.
+
+    :param names: The names, of which some may be missing.
+    :return: The text.
+    """
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names if name)

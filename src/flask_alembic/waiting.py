@@ -9,20 +9,20 @@ import typing as t
 from .errors import ConnectionFailed
 
 if t.TYPE_CHECKING:
-    from .retries import Patience
+    from .retries import Deadline
 
 T = t.TypeVar("T")
 
 _log = logging.getLogger("flask_alembic")
 
 
-def patiently(connect: t.Callable[[], T], database: str, patience: Patience) -> T:
+def patiently(connect: t.Callable[[], T], database: str, deadline: Deadline) -> T:
     """Connect, if need be later.
 
     :param connect: Raises ``ConnectionFailed`` while that can't be done. No other
         error is worth waiting for.
     :param database: The name of the database.
-    :param patience: How long to try.
+    :param deadline: How long to try.
     :return: What ``connect`` returns.
     :raises ConnectionFailed: If the time is over.
     """
@@ -32,14 +32,14 @@ def patiently(connect: t.Callable[[], T], database: str, patience: Patience) -> 
         try:
             return connect()
         except ConnectionFailed as error:
-            if (pause := patience.pause(attempt)) is None:
+            if (pause := deadline.pause(attempt)) is None:
                 raise
 
             _log.info(
                 "Waiting for the database '%s': %s (%.0f s)",
                 database,
                 error.reason,
-                patience.waited,
+                deadline.waited,
             )
 
         time.sleep(pause)

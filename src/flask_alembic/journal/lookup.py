@@ -9,7 +9,7 @@ from sqlalchemy.exc import NoSuchTableError
 
 from ..invalid_indexes import schema_of_invalid
 from ..own_statements import own
-from ..own_statements import quoted
+from ..sql_words import quoted
 
 if t.TYPE_CHECKING:
     from sqlalchemy.engine.reflection import Inspector

@@ -10,12 +10,12 @@ import warnings
 
 import sqlalchemy as sa
 
+from ..sql_words import quoted
 from ..sqlite_ddl.clauses import GENERATED
 from ..sqlite_ddl.reading import read_table
 from ..sqlite_ddl.tokens import expressions_of_index
 from ..sqlite_ddl.tokens import folded
 from ..sqlite_ddl.tokens import mentioned
-from ..sqlite_ddl.tokens import quoted
 from ..sqlite_ddl.tokens import UnreadableSQL
 from .changes import Changes
 from .guards import clear_leftover

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from ..alembic_batch import is_type_bound
 from ..errors import FlaskAlembicError
+from ..sql_words import quoted
 from ..sqlite_ddl.clauses import affinity
 from ..sqlite_ddl.clauses import Clause
 from ..sqlite_ddl.clauses import ColumnText
@@ -21,7 +22,6 @@ from ..sqlite_ddl.clauses import PRIMARY_KEY
 from ..sqlite_ddl.reading import read_constraints
 from ..sqlite_ddl.tables import TableText
 from ..sqlite_ddl.tokens import folded
-from ..sqlite_ddl.tokens import quoted
 from .rendering import render_column
 from .rendering import render_constraint
 from .rendering import render_default

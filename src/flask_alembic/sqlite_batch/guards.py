@@ -9,8 +9,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ..alembic_batch import temporary_name
 from ..errors import FlaskAlembicError
+from ..sql_words import quoted
 from ..sqlite_ddl.tokens import folded
-from ..sqlite_ddl.tokens import quoted
 from .inspection import Found
 from .inspection import master
 from .inspection import prefix

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
+from ..sql_words import quoted
 from ..sqlite_ddl.tokens import folded
-from ..sqlite_ddl.tokens import quoted
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa

@@ -14,8 +14,8 @@ from contextlib import suppress
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import FlaskAlembicError
+from ..sql_words import quoted
 from ..sqlite_ddl.tokens import folded
-from ..sqlite_ddl.tokens import quoted
 from ..sqlite_ddl.tokens import tokens
 from ..sqlite_ddl.tokens import with_schema
 from .inspection import broken

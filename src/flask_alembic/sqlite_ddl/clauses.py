@@ -6,9 +6,9 @@ import typing as t
 from dataclasses import dataclass
 from dataclasses import replace
 
+from ..sql_words import quoted
 from .tokens import folded
 from .tokens import grouped_tokens
-from .tokens import quoted
 from .tokens import Token
 from .tokens import tokens
 from .tokens import unquoted

@@ -10,6 +10,8 @@ import typing as t
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ..sql_words import quoted
+
 # A character from U+0080 on belongs to a name, even if Unicode says that it is a space:
 # https://www.sqlite.org/src/file?name=src/tokenize.c
 _TOKENS: t.Final = re.compile(
@@ -117,15 +119,6 @@ def folded(name: str) -> str:
     :return: The name in small letters.
     """
     return name.translate(_FOLDED)
-
-
-def quoted(name: str) -> str:
-    """A name as it may stand in any statement.
-
-    :param name: The name.
-    :return: The name in quotes.
-    """
-    return '"' + name.replace('"', '""') + '"'
 
 
 def unquoted(text: str) -> str:
