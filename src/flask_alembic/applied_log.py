@@ -114,7 +114,7 @@ class AppliedLog:
 
     def _create(self, found: AppliedTable) -> AppliedTable:
         try:
-            self._try(sa.schema.CreateTable(found.table))
+            self._try(sa.schema.CreateTable(found.table), writes=True)
         except DBAPIError as error:
             # Another process may have made it meanwhile.
             if error.connection_invalidated or not find(self.context).is_there:
@@ -124,12 +124,18 @@ class AppliedLog:
 
         return found
 
-    def _try(self, statement: sa.Executable) -> None:
+    def _try(self, statement: sa.Executable, *, writes: bool = False) -> None:
         with undone(self.context):
             self._connection.execute(statement)
 
-            if not alembic_internals.in_external_transaction(self.context):
+            if alembic_internals.in_external_transaction(self.context):
+                return
+
+            # SQLite waits for readers to commit, even if nothing was written.
+            if writes:
                 self._connection.commit()
+            else:
+                self._connection.rollback()
 
     def _commits_ddl_of_others(self) -> bool:
         is_external = alembic_internals.in_external_transaction(self.context)

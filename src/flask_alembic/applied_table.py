@@ -18,6 +18,7 @@ from . import alembic_internals
 from .history_reports import HistoryEntry
 from .own_tables import history_name
 from .own_tables import is_model
+from .sqlite import end_failed_commit
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -177,6 +178,7 @@ def undone(context: MigrationContext) -> t.Iterator[None]:
     except DBAPIError:
         if not is_external:
             connection.rollback()
+            end_failed_commit(connection)
 
         raise
 

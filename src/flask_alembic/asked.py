@@ -66,15 +66,15 @@ class Asked:
         """
         try:
             self.ask(work)
+
+            if self._journal is not None:
+                self._journal.read()
         except OperationalError as error:
             if self._is_borrowed or not is_busy(error):
                 raise
 
             self._is_open = True
             self.end_read()
-        else:
-            if self._journal is not None:
-                self._journal.read()
 
     def ask(self, work: Work) -> None:
         """Ask for the steps. The work may do something to the database too, which

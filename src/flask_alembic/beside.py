@@ -20,10 +20,17 @@ class ConnectionBeside:
     opened: sa.PoolProxiedConnection
     pool: sa.Pool
 
-    def close(self) -> None:
-        """End it."""
+    def close(self, *, is_broken: bool = False) -> None:
+        """End it.
+
+        :param is_broken: Whether it does not answer. The pool would ask it to roll
+            back, and log why that failed.
+        """
         try:
-            self.opened.close()
+            if is_broken:
+                self.opened.invalidate()
+            else:
+                self.opened.close()
         finally:
             self.pool.dispose()
 

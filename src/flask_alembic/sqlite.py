@@ -131,6 +131,20 @@ def begin_late(connection: sa.Connection) -> None:
             _rows(connection.connection.dbapi_connection, "BEGIN")
 
 
+def end_failed_commit(connection: sa.Connection) -> None:
+    """Roll back what a commit has left open that others were in the way of. SQLAlchemy
+    believes that it is over.
+
+    :param connection: A connection of any database, in no transaction of SQLAlchemy's.
+    """
+    if is_sqlite(connection.engine) and not connection.invalidated:
+        # Of aiosqlite, SQLAlchemy's adapter does not tell.
+        driver: t.Any = connection.connection.driver_connection
+
+        if driver.in_transaction:
+            connection.connection.rollback()
+
+
 def _begins_by_itself(connection: sa.Connection) -> bool:
     """Whether the user's engine has a hook that sends ``BEGIN`` already."""
     # Of aiosqlite, SQLAlchemy's adapter does not tell.

@@ -95,8 +95,7 @@ def table_locked(
         _hint(
             failure,
             "end the session that is in the way, or wait for a quiet time, and run the"
-            " same command again. ALEMBIC['ddl_lock_timeout'] and"
-            " ALEMBIC['ddl_lock_retries'] say how long it waits",
+            f" same command again. {_how_long(failure)}",
         ),
         failure,
         blockers=found.blockers,
@@ -108,6 +107,19 @@ def _what(failure: Failure) -> str:
         return "others kept writing to it"
 
     return "others kept a table that it needs"
+
+
+def _how_long(failure: Failure) -> str:
+    if failure.context.dialect.name == "sqlite":
+        return (
+            "The 'timeout' of the driver and ALEMBIC['ddl_lock_retries'] say how long"
+            " it waits"
+        )
+
+    return (
+        "ALEMBIC['ddl_lock_timeout'] and ALEMBIC['ddl_lock_retries'] say how long it"
+        " waits"
+    )
 
 
 def _who(found: Found, failure: Failure) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import alembic_internals
 from ..history import History
+from ..sqlite import is_busy
 from ..steps import step_direction
 from ..steps import step_name
 from . import errors
@@ -70,7 +71,7 @@ class Journal:
             try:
                 self.found = self.table.read()
             except DBAPIError as error:
-                if error.connection_invalidated:
+                if error.connection_invalidated or is_busy(error):
                     raise
 
                 connection.rollback()
@@ -83,7 +84,7 @@ class Journal:
         try:
             self._is_ready = self.table.exists() or None
         except DBAPIError as error:
-            if error.connection_invalidated:
+            if error.connection_invalidated or is_busy(error):
                 raise
 
             self.table.connection.rollback()

@@ -28,6 +28,7 @@ class RawSession:
         self._engine = connection.engine
         self._opened = open_beside(connection, database)
         self._driver: t.Any = self._opened.driver
+        self._is_broken = False
 
         try:
             with self._told():
@@ -75,7 +76,7 @@ class RawSession:
     def close(self) -> None:
         """End the session, whatever state it is in."""
         with suppress(Exception):
-            self._opened.close()
+            self._opened.close(is_broken=self._is_broken)
 
     def _prepare(self) -> None:
         # What a hook of the engine's has set is to last.
@@ -92,4 +93,5 @@ class RawSession:
         try:
             yield
         except Exception as error:
+            self._is_broken = True
             raise beside_failed(error, self._engine, self._database) from None
