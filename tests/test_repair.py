@@ -435,7 +435,7 @@ def test_terminal(apps: Apps, tmp_path: Path, db: Cli, answer: str, code: int) -
     output, exit_code = type_answer(folder, answer)
     assert exit_code == code, output
     assert "r2 was edited after it was applied" in output
-    assert "Take the file for what was applied [y/N]:" in output
+    assert "Take the file for what was applied? [y/N]:" in output
     assert ("r2 accepted." in output) is (answer == "y")
 
 

@@ -136,10 +136,10 @@ def question(finding: Finding) -> str:
     """What would mend it.
 
     :param finding: What was found, which can be mended.
-    :return: The question, without its mark.
+    :return: The question.
     """
     words = _CURES[finding.kind, finding.cure]
-    return f"  {words.format(name=finding.name, detail=finding.detail)}"
+    return f"  {words.format(name=finding.name, detail=finding.detail)}?"
 
 
 def outcome(finding: Finding) -> str:
