@@ -29,6 +29,8 @@ from flask_alembic.run_errors import interruption_of
 from servers import Databases
 from servers import Server
 
+pytestmark = pytest.mark.faults
+
 PROGRAM: t.Final = """
 import os
 import sqlalchemy as sa

@@ -721,6 +721,7 @@ FIVE: t.Final = (
 )
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("first", range(1, 6))
 @pytest.mark.parametrize("block", [False, True], ids=["plain", "block"])
 def test_killed_anywhere(url: str, apps: Apps, block: bool, first: int) -> None:

@@ -43,6 +43,8 @@ from racers import Race
 from racers import wait_for
 from servers import with_driver
 
+pytestmark = pytest.mark.faults
+
 
 def write_marked(
     app: Flask, revision: str, down: str | None, marks: Path, code: str = "pass"

@@ -24,6 +24,8 @@ from servers import Databases
 from servers import Server
 from servers import with_driver
 
+pytestmark = pytest.mark.faults
+
 PGBOUNCER: t.Final = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 
 CONCURRENTLY: t.Final = """

@@ -22,6 +22,8 @@ from servers import with_driver
 from sessions import ask
 from sessions import Session
 
+pytestmark = pytest.mark.faults
+
 on_servers = pytest.mark.parametrize("server", ["postgresql", "mariadb"], indirect=True)
 on_postgresql = pytest.mark.parametrize("server", ["postgresql"], indirect=True)
 on_async = pytest.mark.parametrize(

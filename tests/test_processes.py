@@ -19,6 +19,8 @@ from apps import write_revision
 from flask_alembic import Alembic
 from flask_alembic import FlaskAlembicError
 
+pytestmark = pytest.mark.faults
+
 WORKER: t.Final = """
 import json
 import os

@@ -39,6 +39,8 @@ from sessions import is_waiting
 from sessions import Session
 from sessions import until
 
+pytestmark = pytest.mark.faults
+
 on_servers = pytest.mark.parametrize("server", ["postgresql", "mariadb"], indirect=True)
 on_postgresql = pytest.mark.parametrize("server", ["postgresql"], indirect=True)
 on_mariadb = pytest.mark.parametrize("server", ["mariadb"], indirect=True)

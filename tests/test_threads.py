@@ -20,6 +20,8 @@ from conftest import tables
 from flask_alembic import Alembic
 from servers import Databases
 
+pytestmark = pytest.mark.faults
+
 LONG: t.Final = 60
 """Seconds after which a thread is thought to hang. Nothing waits so long."""
 
