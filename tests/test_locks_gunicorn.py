@@ -12,9 +12,13 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from apps import Apps
 from apps import write_revision
 from conftest import tables
+
+pytestmark = pytest.mark.faults
 
 APP = """
 import os
