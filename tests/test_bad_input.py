@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import typing as t
+from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
@@ -1572,21 +1573,33 @@ def test_read_only_file(sqlite_url: str, apps: Apps, db: Cli) -> None:
     assert rows_of(sqlite_url) == before
 
 
-def test_locked_file(sqlite_url: str, apps: Apps, db: Cli) -> None:
-    """A SQLite file that another program writes to is told of as locked."""
-    app = apps.flask()
-    engine = apps.engine(sqlite_url, connect_args={"timeout": 0.1})
+def with_impatience(apps: Apps, url: str) -> Flask:
+    """An app that does not wait for long where SQLite is locked."""
+    app = apps.flask(ALEMBIC={"ddl_lock_retries": 1})
+    engine = apps.engine(url, connect_args={"timeout": 0.1})
     Alembic(app, metadatas=sa.MetaData(), engines=engine)
     arrange(app, {"r1_.py": FIRST})
-    other = sa.create_engine(
-        sqlite_url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT"
-    )
+    return app
+
+
+@contextmanager
+def locked(url: str, kind: str) -> t.Iterator[None]:
+    """Another program writes, or is about to."""
+    other = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
 
     with other.connect() as connection:
-        connection.exec_driver_sql("BEGIN EXCLUSIVE")
+        connection.exec_driver_sql(f"BEGIN {kind}")
+        yield
+        connection.exec_driver_sql("ROLLBACK")
+
+
+def test_locked_file(sqlite_url: str, apps: Apps, db: Cli) -> None:
+    """A SQLite file that another program writes to is told of as locked."""
+    app = with_impatience(apps, sqlite_url)
+
+    with locked(sqlite_url, "EXCLUSIVE"):
         writing = db(app, "upgrade")
         reading = db(app, "current")
-        connection.exec_driver_sql("ROLLBACK")
 
     for result in (writing, reading):
         assert result.exit_code == 1
@@ -1602,19 +1615,11 @@ def test_locked_while_migrating(sqlite_url: str, apps: Apps, db: Cli) -> None:
     """Where another program has only begun to write, reading works, and a revision is
     tried again.
     """
-    app = apps.flask(ALEMBIC={"ddl_lock_retries": 1})
-    engine = apps.engine(sqlite_url, connect_args={"timeout": 0.1})
-    Alembic(app, metadatas=sa.MetaData(), engines=engine)
-    arrange(app, {"r1_.py": FIRST})
-    other = sa.create_engine(
-        sqlite_url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT"
-    )
+    app = with_impatience(apps, sqlite_url)
 
-    with other.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    with locked(sqlite_url, "IMMEDIATE"):
         reading = db(app, "current")
         writing = db(app, "upgrade")
-        connection.exec_driver_sql("ROLLBACK")
 
     assert reading.output == "default: base, no revision is applied\n"
     output = re.sub(r"SQL: .*\n", "", unwarned(writing))
