@@ -409,7 +409,7 @@ def read_screen(terminal: int, answer: str) -> str:
 
         screen += found
 
-        if answer and "[y/N]" in screen:
+        if answer and "[y/N]: " in screen:
             os.write(terminal, answer.encode())
             answer = ""
 
