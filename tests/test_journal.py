@@ -26,6 +26,8 @@ from flask_alembic import ChangedStatementError
 from flask_alembic import HalfDoneError
 from flask_alembic import MigrationFailed
 from flask_alembic.database_run import DatabaseRun
+from flask_alembic.errors import FlaskAlembicError
+from flask_alembic.journal import Journal
 from flask_alembic.run_settings import RunSettings
 from servers import Server
 from servers import with_driver
@@ -487,6 +489,49 @@ def test_no_right_to_make_it(
     )
     assert version(poor_url) == ["r2"]
     assert counted(poor_url) == 2
+
+
+def test_journal_that_cannot_be_read(url: str, apps: Apps) -> None:
+    """Then nothing is run: a revision may be half done. The error has the cure."""
+    app, alembic = apps.plain(url)
+    write_revision(app, "r1", upgrade=MAKE)
+    query(url, f"CREATE TABLE {JOURNAL} (other INTEGER)")
+    error = failing(app, alembic, FlaskAlembicError)
+    assert str(error).startswith(
+        f"The table {JOURNAL} of the database 'default' can't be read, so that nobody"
+        " knows whether a revision is half done there: "
+    )
+    assert error.hint == (
+        f"Give the user the right to read and write {JOURNAL}, or to do without it set"
+        " ALEMBIC['journal'] to False."
+    )
+    assert "made" not in tables(url)
+
+    app.config["ALEMBIC"]["journal"] = False
+    upgrade(app, alembic)
+    assert version(url) == ["r1"]
+
+
+@only_mariadb
+def test_made_while_a_run_reads(url: str, apps: Apps) -> None:
+    """MariaDB reads no table in a transaction that is older. The journal that another
+    run makes meanwhile is read all the same.
+    """
+    app, alembic = half_done(url, apps, MAKE, BREAK)
+    (made,) = query(url, f"SHOW CREATE TABLE {JOURNAL}")
+    rows = query(url, f"SELECT * FROM {JOURNAL}")
+    assert len(rows) == 1
+    query(url, f"CREATE TABLE copy AS SELECT * FROM {JOURNAL}")
+    query(url, f"DROP TABLE {JOURNAL}")
+
+    with app.app_context():
+        context = alembic.migration_contexts["default"]
+        assert context.get_current_heads() == ("r1",)
+        query(url, str(made[1]))
+        query(url, f"INSERT INTO {JOURNAL} SELECT * FROM copy")
+        journal = Journal(context, "default")
+        journal.read()
+        assert [of.revision for of in journal.found] == ["r2"]
 
 
 # Blocks without a transaction
