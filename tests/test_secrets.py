@@ -428,6 +428,13 @@ def test_revision_tells_the_password(
         assert_hidden(text)
 
 
+LITERAL: t.Final = (
+    "password = op.get_bind().engine.url.password\n"
+    "literal = password.replace(\"'\", \"''\").replace('%', '%%')\n"
+)
+"""What may stand in quotes in SQL, in a revision."""
+
+
 @pytest.mark.parametrize("server", ["postgresql"], indirect=True)
 @passwords
 def test_sql_holds_the_password(
@@ -439,8 +446,7 @@ def test_sql_holds_the_password(
         app,
         "r1",
         upgrade=(
-            "password = op.get_bind().engine.url.password\n"
-            "literal = password.replace(\"'\", \"''\").replace('%', '%%')\n"
+            f"{LITERAL}"
             "op.get_bind().exec_driver_sql(f\"SELECT '{literal}' FROM missing\")"
         ),
     )
@@ -461,8 +467,7 @@ def test_kept_statement_holds_the_password(
         app,
         "r1",
         upgrade=(
-            "password = op.get_bind().engine.url.password\n"
-            "literal = password.replace(\"'\", \"''\").replace('%', '%%')\n"
+            f"{LITERAL}"
             "with op.get_context().autocommit_block():\n"
             "    op.get_bind().exec_driver_sql(\n"
             "        f\"CREATE TABLE kept AS SELECT '{literal}' AS x\")\n"

@@ -974,37 +974,27 @@ def test_user_who_may_not_ask(url: str, apps: Apps) -> None:
 # Several databases
 
 
-def test_several_databases(apps: Apps, tmp_path: Path) -> None:
+@on_postgresql
+def test_several_databases(databases: Databases, apps: Apps) -> None:
     """If the second database is locked the first one is rolled back, and both go on
     together.
     """
-    server = find_once("postgresql")
-
-    if server.problem:
-        pytest.skip(server.problem)
-
-    databases = Databases(server, tmp_path)
     urls = {"first": databases.make(), "second": databases.make()}
+    app, alembic = apps.several(urls, ALEMBIC={"ddl_lock_timeout": 0.2})
+    write_several(app, "r1", None, ITEMS)
+    upgrade(app, alembic)
+    write_several(app, "r2", "r1", f"{ALTER}\n{ADD}")
 
-    try:
-        app, alembic = apps.several(urls, ALEMBIC={"ddl_lock_timeout": 0.2})
-        write_several(app, "r1", None, ITEMS)
-        upgrade(app, alembic)
-        write_several(app, "r2", "r1", f"{ALTER}\n{ADD}")
+    with Session(urls["second"]) as reader:
+        reader.execute(READ)
+        reader.let_go_after(1.2)
+        report = upgrade(app, alembic)
 
-        with Session(urls["second"]) as reader:
-            reader.execute(READ)
-            reader.let_go_after(1.2)
-            report = upgrade(app, alembic)
+    assert report.databases == {"first": ("r2",), "second": ("r2",)}
+    assert len(report.steps) == 2
 
-        assert report.databases == {"first": ("r2",), "second": ("r2",)}
-        assert len(report.steps) == 2
-
-        for url in urls.values():
-            assert ask(url, "SELECT size FROM item ORDER BY id") == [(11,), (2,)]
-    finally:
-        apps.close()
-        databases.drop_all()
+    for url in urls.values():
+        assert ask(url, "SELECT size FROM item ORDER BY id") == [(11,), (2,)]
 
 
 def test_one_database_has_it(apps: Apps, tmp_path: Path) -> None:
@@ -1055,37 +1045,27 @@ def test_one_database_has_it(apps: Apps, tmp_path: Path) -> None:
             databases.drop_all()
 
 
-def test_one_database_is_borrowed(apps: Apps, tmp_path: Path) -> None:
+@on_postgresql
+def test_one_database_is_borrowed(databases: Databases, apps: Apps) -> None:
     """What is in somebody else's transaction would run there twice."""
-    server = find_once("postgresql")
-
-    if server.problem:
-        pytest.skip(server.problem)
-
-    databases = Databases(server, tmp_path)
     urls = {"first": databases.make(), "second": databases.make()}
+    app, alembic = apps.several(urls, ALEMBIC={"ddl_lock_timeout": 0.2})
+    write_several(app, "r1", None, ITEMS)
+    upgrade(app, alembic)
+    write_several(app, "r2", "r1", f"{ADD}\n{ALTER}")
+    engine = t.cast(sa.Engine, alembic.engines["first"])
 
-    try:
-        app, alembic = apps.several(urls, ALEMBIC={"ddl_lock_timeout": 0.2})
-        write_several(app, "r1", None, ITEMS)
-        upgrade(app, alembic)
-        write_several(app, "r2", "r1", f"{ADD}\n{ALTER}")
-        engine = t.cast(sa.Engine, alembic.engines["first"])
+    with (
+        Session(urls["second"]) as reader,
+        app.app_context(),
+        engine.connect() as connection,
+        connection.begin(),
+    ):
+        reader.execute(READ)
 
-        with (
-            Session(urls["second"]) as reader,
-            app.app_context(),
-            engine.connect() as connection,
-            connection.begin(),
-        ):
-            reader.execute(READ)
-
-            with pytest.raises(TableLocked, match="It was tried once, "):
-                with alembic.use_connection({"first": connection}):
-                    alembic.upgrade()
-    finally:
-        apps.close()
-        databases.drop_all()
+        with pytest.raises(TableLocked, match="It was tried once, "):
+            with alembic.use_connection({"first": connection}):
+                alembic.upgrade()
 
 
 def write_several(

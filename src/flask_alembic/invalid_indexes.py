@@ -9,9 +9,9 @@ import typing as t
 from contextlib import contextmanager
 
 import sqlalchemy as sa
-from sqlalchemy import event
 
 from .ddl.effects import index_of
+from .listening import listening
 from .own_statements import is_own
 from .own_statements import own
 from .own_statements import plain_text
@@ -42,12 +42,8 @@ def dropping(connection: sa.Connection) -> t.Iterator[None]:
         yield
         return
 
-    event.listen(connection, "before_cursor_execute", _drop_invalid)
-
-    try:
+    with listening(connection, {"before_cursor_execute": _drop_invalid}):
         yield
-    finally:
-        event.remove(connection, "before_cursor_execute", _drop_invalid)
 
 
 def schema_of_invalid(connection: sa.Connection, index: Effect) -> str | None:

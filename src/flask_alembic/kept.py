@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import event
 
+from .listening import listening
 from .own_statements import is_own
 from .own_statements import SKIPPED
 from .sql_words import COMMITS
@@ -89,14 +90,8 @@ class StatementLog:
             "commit": self._commit,
         }
 
-        for name, listener in listeners.items():
-            event.listen(connection, name, listener)
-
-        try:
+        with listening(connection, listeners):
             yield
-        finally:
-            for name, listener in listeners.items():
-                event.remove(connection, name, listener)
 
     def _before(
         self,

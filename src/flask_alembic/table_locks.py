@@ -10,10 +10,10 @@ import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
 
-from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from .async_driver import driver_error
+from .listening import listening
 from .lock_needs import Need
 from .lock_needs import need_of
 from .own_statements import is_own
@@ -193,14 +193,8 @@ class _PostgreSQL(TableLocks):
             "rollback": self._end,
         }
 
-        for name, listener in listeners.items():
-            event.listen(self._connection, name, listener)
-
-        try:
+        with listening(self._connection, listeners):
             yield
-        finally:
-            for name, listener in listeners.items():
-                event.remove(self._connection, name, listener)
 
     def _before(
         self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any

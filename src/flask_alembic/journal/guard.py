@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from contextlib import suppress
 from dataclasses import replace
 
-from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..listening import listening
 from ..own_statements import is_own
 from ..own_statements import plain_text
 from ..sql_words import is_commit
@@ -93,22 +93,17 @@ class Guard:
             "release_savepoint": self._release_savepoint,
         }
 
-        for name, listener in listeners.items():
-            # It answers with the statement to run instead.
-            options = {"retval": True} if name == "before_cursor_execute" else {}
-            event.listen(self._connection, name, listener, **options)
-
-        try:
-            yield
-            self._settle()
-            self._earlier.check_schema(self.skipped)
-            self._earlier.check_end(self._position)
-        finally:
-            with suppress(SQLAlchemyError):
+        with listening(
+            self._connection, listeners, answering=["before_cursor_execute"]
+        ):
+            try:
+                yield
                 self._settle()
-
-            for name, listener in listeners.items():
-                event.remove(self._connection, name, listener)
+                self._earlier.check_schema(self.skipped)
+                self._earlier.check_end(self._position)
+            finally:
+                with suppress(SQLAlchemyError):
+                    self._settle()
 
     def _before(
         self,

@@ -8,8 +8,7 @@ import re
 import typing as t
 from contextlib import contextmanager
 
-from sqlalchemy import event
-
+from ..listening import listening
 from ..sqlite_ddl.tokens import created
 from ..sqlite_ddl.tokens import folded
 from .inspection import qualified
@@ -37,13 +36,11 @@ def revision_wins(context: MigrationContext) -> t.Iterator[None]:
         return
 
     connection.info[_RESTORED] = set()
-    event.listen(connection, "before_cursor_execute", _make_room)
 
     try:
-        yield
+        with listening(connection, {"before_cursor_execute": _make_room}):
+            yield
     finally:
-        event.remove(connection, "before_cursor_execute", _make_room)
-
         if not connection.closed and not connection.invalidated:
             connection.info.pop(_RESTORED, None)
 
