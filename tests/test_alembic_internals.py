@@ -1,7 +1,7 @@
 """What Alembic does not promise to keep, and the extension relies on.
 
 When one of these tests fails with a new version of Alembic, the module that it is about
-has to follow: ``alembic_internals.py``, ``alembic_batch.py`` or ``scripts.py``.
+has to follow: one of ``UNDERSCORE_ROOMS`` in ``test_house.py``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from alembic.runtime.migration import StampStep
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
+from alembic.script.revision import RevisionMap
 from alembic.util import sqla_compat
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
@@ -33,11 +34,15 @@ from apps import Apps
 from apps import write_revision
 from flask_alembic import alembic_batch
 from flask_alembic import alembic_internals
-
-ROOMS: t.Final = ("alembic_batch.py", "alembic_internals.py", "scripts.py")
+from flask_alembic import version_rows
+from test_house import UNDERSCORE_ROOMS
 
 ON_INSTANCES: t.Final = {
+    "_all_nextrev": Script,
     "_in_external_transaction": MigrationContext,
+    "_normalized_down_revisions": Script,
+    "_normalized_resolved_dependencies": Script,
+    "_resolved_dependencies": Script,
     "_transaction_per_migration": MigrationContext,
     "_version": MigrationContext,
     "_versioned_down_revisions": Script,
@@ -47,18 +52,23 @@ ON_INSTANCES: t.Final = {
 ON_CLASSES: t.Final = {
     "_backslash_escapes": PGDialect,
     "_calc_temp_name": ApplyBatchImpl,
+    "_delete_version": HeadMaintainer,
     "_downgrade_revs": ScriptDirectory,
     "_ensure_version_table": MigrationContext,
     "_exec": DefaultImpl,
+    "_filter_into_branch_heads": RevisionMap,
     "_generate_template": ScriptDirectory,
     "_insert_version": HeadMaintainer,
     "_install_proxy": Operations,
-    "_list_py_dir": Script,
-    "_load_revisions": ScriptDirectory,
+    "_real_bases": RevisionMap,
+    "_real_heads": RevisionMap,
     "_remove_proxy": Operations,
     "_rev_path": ScriptDirectory,
+    "_revision_map": RevisionMap,
     "_should_recreate": BatchOperationsImpl,
     "_stamp_revs": ScriptDirectory,
+    "_topological_sort": RevisionMap,
+    "_update_version": HeadMaintainer,
     "_upgrade_revs": ScriptDirectory,
     "_version_locations": ScriptDirectory,
 }
@@ -108,7 +118,19 @@ def used_names(room: str) -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef) and is_private(node.name)
     }
-    own = {name for name in methods if not hasattr(ScriptDirectory, name)}
+    assigned = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and ast.unparse(node.value) == "self"
+    }
+    bases = (HeadMaintainer, RevisionMap, ScriptDirectory)
+    own = {
+        name
+        for name in methods | assigned
+        if not any(hasattr(base, name) for base in bases)
+    }
     return (attributes | methods) - own
 
 
@@ -122,7 +144,7 @@ def revision_of(step: t.Any) -> str:
 
 def test_every_name_has_a_test() -> None:
     """A name that comes to be used is written down here."""
-    used = {name for room in ROOMS for name in used_names(room)}
+    used = {name for room in UNDERSCORE_ROOMS for name in used_names(room)}
     assert used == ON_INSTANCES.keys() | ON_CLASSES.keys() | IN_MODULES.keys()
 
 
@@ -235,7 +257,7 @@ def test_steps(context: MigrationContext, script: ScriptDirectory) -> None:
     version table one by one.
     """
     alembic_internals.ensure_version_table(context)
-    maintainer = alembic_internals.Maintainer(context, ())
+    maintainer = version_rows.Maintainer(context, ())
     assert isinstance(maintainer, HeadMaintainer)
 
     up = alembic_internals.upgrade_steps(script, ["0002"], ())
@@ -263,15 +285,15 @@ def test_steps(context: MigrationContext, script: ScriptDirectory) -> None:
 def test_purge_step(script: ScriptDirectory, context: MigrationContext) -> None:
     """A version table can be written anew, whatever is in it."""
     alembic_internals.ensure_version_table(context)
-    maintainer = alembic_internals.Maintainer(context, ["0001"], ["gone"])
-    step = alembic_internals.PurgeStep(script, ["0002"], ["0001", "gone"])
+    maintainer = version_rows.Maintainer(context, ["0001"], ["gone"])
+    step = version_rows.PurgeStep(script, ["0002"], ["0001", "gone"])
     assert step.removed == ("0001", "gone")
     assert step.info.source_revision_ids == ("0001",)
     maintainer.update_to_step(step)
     assert list(maintainer.rows) == ["0002"]
     assert context.get_current_heads() == ("0002",)
 
-    step = alembic_internals.PurgeStep(script, ["0003"], ["0002", "gone"], ["gone"])
+    step = version_rows.PurgeStep(script, ["0003"], ["0002", "gone"], ["gone"])
     maintainer.update_to_step(step)
     assert step.removed == ("0002",)
     assert (maintainer.heads, maintainer.skipped) == ({"0003"}, ("gone",))

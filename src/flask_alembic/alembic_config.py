@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import typing as t
-from pathlib import Path
 
 from alembic.config import Config
 from alembic.util import asbool
 
 from .errors import ConfigurationError
+from .revisions.listing import Places
 
 if t.TYPE_CHECKING:
     from .settings import Settings
@@ -52,16 +52,29 @@ def make_config(settings: Settings, databases: t.Iterable[str] = ()) -> Config:
     return config
 
 
-def fingerprint(config: Config) -> object:
-    """What changes when the revisions have to be read again.
+def places_of(config: Config) -> Places:
+    """Where the revision files are.
 
-    :param config: Where the files are.
+    :param config: Alembic's config.
+    :return: The places.
+    """
+    return Places(
+        config.get_main_option("script_location") or "",
+        tuple(version_locations(config)),
+        is_recursive=flag(config, "recursive_version_locations"),
+        is_sourceless=flag(config, "sourceless"),
+        sys_path=tuple(config.get_prepend_sys_paths_list() or ()),
+    )
+
+
+def fingerprint(config: Config) -> object:
+    """What changes when a script directory has to be made anew.
+
+    :param config: Alembic's config.
     :return: Something to compare by ``==``.
     """
     parser = config.file_config
-    options = {name: dict(parser.items(name, raw=True)) for name in parser.sections()}
-    recursive = flag(config, "recursive_version_locations")
-    return options, [_listing(Path(f), recursive) for f in version_locations(config)]
+    return {name: dict(parser.items(name, raw=True)) for name in parser.sections()}
 
 
 def flag(config: Config, name: str) -> bool:
@@ -121,21 +134,3 @@ def version_locations(config: Config) -> list[str]:
 
     # A subclass changed the option: read it as Alembic does.
     return list(config.get_version_locations_list() or ())
-
-
-def _listing(folder: Path, recursive: bool) -> list[tuple[str, int, int]]:
-    result = []
-
-    try:
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.is_dir():
-                    if recursive and entry.name != "__pycache__":
-                        result += _listing(Path(entry.path), recursive)
-                elif entry.name.endswith((".py", ".pyc")):
-                    stat = entry.stat(follow_symlinks=False)
-                    result.append((entry.path, stat.st_mtime_ns, stat.st_size))
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-
-    return result

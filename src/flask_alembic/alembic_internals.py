@@ -12,16 +12,13 @@ from types import ModuleType
 import alembic.context
 import alembic.op
 from alembic.operations import Operations
-from alembic.runtime.migration import HeadMaintainer
 from alembic.runtime.migration import MigrationStep
-from alembic.runtime.migration import StampStep
 from alembic.script import ScriptDirectory
 from sqlalchemy.schema import CreateTable
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.runtime.migration import MigrationContext
-    from alembic.runtime.migration import RevisionStep
 
 # The dialects that know ``CREATE TABLE IF NOT EXISTS``.
 _IF_NOT_EXISTS: t.Final = frozenset({"mariadb", "mysql", "postgresql", "sqlite"})
@@ -134,78 +131,6 @@ def version_column(context: MigrationContext) -> sa.Column[str]:
     :return: Its column, as Alembic would create it.
     """
     return context._version.c.version_num
-
-
-class PurgeStep(StampStep):
-    """A stamp that empties the version table, whatever is in it, and writes it anew. It
-    is for a table that Alembic's own steps can't lead away from.
-
-    :param script: The revisions.
-    :param ids: The ids to stand at.
-    :param heads: The ids in the table.
-    :param kept: Those of them that no file has and that are written again.
-    :param asked_for: Whether the user wants the table emptied, not only mended.
-    """
-
-    def __init__(
-        self,
-        script: ScriptDirectory,
-        ids: t.Iterable[str],
-        heads: t.Iterable[str],
-        kept: t.Iterable[str] = (),
-        *,
-        asked_for: bool = False,
-    ) -> None:
-        # Callbacks of the user's may ask for the revisions of these.
-        files = {found.revision for found in script.walk_revisions()}
-        known = tuple(id_ for id_ in heads if id_ in files)
-        super().__init__(known, tuple(ids), True, True, script.revision_map)
-        self.kept: tuple[str, ...] = tuple(kept)
-        self.asked_for: bool = asked_for
-        self.removed: tuple[str, ...] = tuple(
-            sorted(set(heads) - {*self.to_revisions, *self.kept})
-        )
-
-
-class Maintainer(HeadMaintainer):
-    """What writes the version table when a step was applied.
-
-    :param context: The context to write to.
-    :param heads: The ids in the table that a file has; they follow the steps.
-    :param skipped: The other ids in it, which are left alone. Alembic can't place them.
-    """
-
-    def __init__(
-        self,
-        context: MigrationContext,
-        heads: t.Collection[str],
-        skipped: t.Collection[str] = (),
-    ) -> None:
-        super().__init__(context, heads)
-        self.skipped: tuple[str, ...] = tuple(skipped)
-
-    @property
-    def rows(self) -> tuple[str, ...]:
-        """All ids that are in the table."""
-        return tuple(sorted({*self.heads, *self.skipped}))
-
-    def update_to_step(self, step: RevisionStep | StampStep) -> None:
-        """Write what a step leads to.
-
-        :param step: The step that was applied.
-        """
-        if not isinstance(step, PurgeStep):
-            super().update_to_step(step)
-            return
-
-        self.context.execute(self.context._version.delete())
-        self.heads.clear()
-
-        for id_ in (*step.to_revisions, *step.kept):
-            self._insert_version(id_)
-
-        self.heads -= {*step.kept}
-        self.skipped = step.kept
 
 
 def upgrade_steps(

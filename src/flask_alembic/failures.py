@@ -11,8 +11,8 @@ from .descriptions import describe
 from .errors import FlaskAlembicError
 from .offline_connection import how_to_write
 from .redaction import redact
-from .revision_files import display
 from .revision_files import line_in
+from .revisions.paths import display
 from .run_errors import MigrationFailed
 from .run_errors import PartialCommitError
 from .steps import step_name

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import typing as t
 
-from .alembic_internals import PurgeStep
 from .option_values import config_error
 from .option_values import nearest
 from .run_errors import ProtectedDatabaseError
 from .steps import undone_by
+from .version_rows import PurgeStep
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep

@@ -1,88 +1,105 @@
-"""One revision file: telling it from other files, and loading it."""
+"""One revision file, as Alembic's script: known by its header, run when needed."""
 
 from __future__ import annotations
 
 import os
-import re
+import sys
 import typing as t
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 
 from alembic.script import Script
 from alembic.script.revision import DependencyLoopDetected
 from alembic.script.revision import LoopDetected
+from alembic.script.revision import Revision
 from alembic.script.revision import RevisionError
 from alembic.util import load_python_file
 
 from .errors import HistoryError
 from .errors import RevisionFileError
 from .revision_ids import is_id
+from .revisions import graph
+from .revisions.header import Header
+from .revisions.listing import Places
+from .revisions.paths import display
 
-# An assignment, also one of both. A helper may well define "upgrade".
-_MARK: t.Final = re.compile(r"^(?:down_)?revision\s*[:=,]", re.MULTILINE)
-_ID: t.Final = re.compile(r"""^revision\b[^=\n]*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
 
+class LazyScript(Script):
+    """A revision that is known by its header, and run when its module is asked for.
 
-def display(path: str | os.PathLike[str], script_location: str) -> str:
-    """A path as a message shows it: from the migrations folder on.
-
-    :param path: A file.
-    :param script_location: The migrations folder.
-    :return: Such as ``migrations/1700000000_add_email.py``.
+    :param found: The revision.
+    :param name: How to call its file in an error.
     """
-    path = Path(path)
 
-    try:
-        return str(path.relative_to(Path(script_location).parent))
-    except ValueError:
-        return str(path)
+    def __init__(self, found: graph.Revision, name: str) -> None:
+        header = found.header
+        Revision.__init__(
+            self,
+            found.revision,
+            found.down_revision,
+            dependencies=found.dependencies,
+            branch_labels=graph.as_ids(header.branch_labels),
+        )
+        self.path: str = found.path
+        self._header = header
+        self._name = name
+
+    @cached_property
+    def module(self) -> ModuleType:  # type: ignore[override]
+        """The module, run once.
+
+        :raises RevisionFileError: If it can't be run.
+        :raises HistoryError: If the file was changed since its header was read.
+        """
+        if self._header.module is not None:
+            return self._header.module
+
+        script = load_revision(Path(self.path), self._name)
+
+        for attribute in ("revision", "down_revision", "dependencies"):
+            if getattr(script, attribute) != getattr(self, attribute):
+                raise HistoryError(
+                    f"{self._name} changed since it was read: it says another"
+                    f" {attribute} now.",
+                    hint="Run the command again.",
+                )
+
+        return script.module
+
+    @property
+    def longdoc(self) -> str:
+        """The docstring."""
+        return graph.docstring(self._header.docstring)
 
 
-def looks_like_revision(path: Path, name: str, sourceless: bool = False) -> bool:
-    """Whether a file is a revision, or was meant to be one.
+def run_header(path: str, places: Places) -> Header:
+    """Run a file to see its header.
 
-    :param path: A file in a version location.
-    :param name: How to call it in an error.
-    :param sourceless: Whether compiled files count.
-    :return: ``False`` for other Python files: they are not ours to run.
+    :param path: The file.
+    :param places: Where revisions are.
+    :return: The header, with the module.
+    :raises RevisionFileError: If it can't be run, or isn't a revision.
     """
-    if path.suffix in {".pyc", ".pyo"}:
-        return sourceless and not path.name.startswith(("__init__", "env."))
-
-    if path.suffix != ".py" or path.name.startswith((".", "__init__")):
-        return False
-
-    if path.name == "env.py":
-        return False  # it runs the other tool's migrations
-
-    try:
-        return _MARK.search(_text(path)) is not None
-    except FileNotFoundError as error:
-        if not path.is_symlink():
-            return False  # deleted since the folder was listed
-
-        raise RevisionFileError(
-            f"{name} is a link to a file that does not exist.",
-            path=str(path),
-            hint="Delete the link, or restore the file.",
-        ) from error
+    extend_sys_path(places.sys_path)
+    script = load_revision(Path(path), display(path, places.script_location))
+    module = script.module
+    return Header(
+        script.revision,
+        module.down_revision,
+        getattr(module, "branch_labels", None),
+        getattr(module, "depends_on", None),
+        script.longdoc,
+        module,
+    )
 
 
-def read_id(path: Path) -> str | None:
-    """The id in a file, without running it.
+def extend_sys_path(paths: t.Iterable[str]) -> None:
+    """Let revisions find what they import.
 
-    :param path: A revision file.
-    :return: The id, or ``None`` where it is not plainly written.
+    :param paths: Folders, in front of all others.
     """
-    if path.suffix != ".py":
-        return None
-
-    try:
-        match = _ID.search(_text(path))
-    except FileNotFoundError:
-        return None  # deleted since the folder was listed
-
-    return match[1] if match else None
+    sys.path[:0] = [path for path in paths if path not in sys.path]
 
 
 def load_revision(path: Path, name: str) -> Script:
@@ -111,10 +128,6 @@ def load_revision(path: Path, name: str) -> Script:
         ) from error
     except RevisionError as error:
         raise HistoryError(f"{name}: {error}.") from error
-
-
-def _text(path: Path) -> str:
-    return path.read_text("utf-8", errors="replace")
 
 
 def _run(path: Path, name: str) -> ModuleType:

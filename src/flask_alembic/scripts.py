@@ -1,39 +1,39 @@
-"""The revision files: reading them, checking that they form one history, and writing
-new ones. Nothing here knows of databases.
+"""The revisions as Alembic's script directory, which writes new ones whole. How files
+are read is not known here.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import typing as t
 from contextlib import contextmanager
 from pathlib import Path
 
 from alembic.config import Config
 from alembic.config import PostWriteHookConfig
-from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
-from alembic.script.revision import CycleDetected
-from alembic.script.revision import DependencyCycleDetected
-from alembic.script.revision import RevisionError
 from alembic.util import CommandError
-from alembic.util import to_tuple
 
 from .alembic_config import database_names
-from .alembic_config import flag
+from .alembic_config import places_of
 from .alembic_config import truncation
-from .alembic_config import version_locations
 from .errors import ConfigurationError
 from .errors import FlaskAlembicError
 from .errors import HistoryError
 from .folders import write_whole
 from .rendering import render_revision
-from .revision_files import display
+from .revision_files import extend_sys_path
+from .revision_files import LazyScript
 from .revision_files import load_revision
-from .revision_files import looks_like_revision
-from .revision_files import read_id
+from .revision_files import run_header
+from .revision_map import LinearMap
+from .revisions.graph import RevisionGraph
+from .revisions.listing import list_files
+from .revisions.listing import Places
+from .revisions.paths import display
+from .revisions.reading import checked_graph
+from .revisions.reading import RevisionFiles
 from .template_files import default_template
 
 try:
@@ -43,87 +43,38 @@ except ImportError:  # Windows
 
 
 class RevisionIndex(ScriptDirectory):
-    """Alembic's script directory, which checks what it reads and writes files whole.
+    """Alembic's script directory. It runs a file when its revision is run, and writes
+    new ones whole.
 
     :param config: Where the files are.
+    :param graph: The revisions, if they were read.
     :raises FlaskAlembicError: If a file can't be loaded, or the files don't form a
         history. The message names the file.
     """
 
-    def __init__(self, config: Config) -> None:
-        location = config.get_main_option("script_location") or ""
-        _check_folder(Path(location))
-        _prepend_sys_path(config)
+    def __init__(self, config: Config, graph: RevisionGraph | None = None) -> None:
+        places = places_of(config)
+        graph = _read_graph(places) if graph is None else graph
         super().__init__(
-            location,
+            places.script_location,
             file_template=config.get_main_option("file_template", "%(rev)s_%(slug)s"),
             truncate_slug_length=truncation(config),
-            version_locations=version_locations(config),
-            sourceless=flag(config, "sourceless"),
+            version_locations=places.folders,
+            sourceless=places.is_sourceless,
             output_encoding=config.get_main_option("output_encoding", "utf-8"),
             timezone=config.get_main_option("timezone"),
-            recursive_version_locations=flag(config, "recursive_version_locations"),
+            recursive_version_locations=places.is_recursive,
             messaging_opts={"quiet": True},
         )
         # Not given to Alembic, which tells on stdout that it runs one.
         self.write_hooks: list[PostWriteHookConfig] = config.get_hooks_list()
-        self._check()
-
-    def _check(self) -> None:
-        try:
-            self.revision_map.heads  # noqa: B018 - builds the map
-        except DependencyCycleDetected as error:
-            ids = ", ".join(sorted(error.revisions))
-            raise HistoryError(
-                f"The revisions depend on each other in a circle: {ids}.",
-                hint="Take one of them out of the other's depends_on.",
-            ) from error
-        except CycleDetected as error:
-            ids = ", ".join(sorted(error.revisions))
-            raise HistoryError(
-                f"The revisions revise each other in a circle: {ids}.",
-                hint="Set the down_revision of one of them to what it was made on.",
-            ) from error
-        except RevisionError as error:
-            raise HistoryError(f"{error}.") from error
-
-    def _load_revisions(self) -> t.Iterator[Script]:
-        scripts: dict[str, Script] = {}
-
-        for path in revision_files(self):
-            script = load_revision(path, display(path, self.dir))
-
-            if other := scripts.get(script.revision):
-                raise HistoryError(
-                    f"Two files have the id '{script.revision}':"
-                    f" {display(other.path, self.dir)} and"
-                    f" {display(script.path, self.dir)}.",
-                    hint="Give the newer one another id, or delete it if it is a copy.",
-                )
-
-            scripts[script.revision] = script
-
-        self._check_parents(scripts)
-        return iter(scripts.values())
-
-    def _check_parents(self, scripts: dict[str, Script]) -> None:
-        labels = {
-            label for script in scripts.values() for label in script.branch_labels
+        self.places: Places = places
+        extend_sys_path(places.sys_path)
+        scripts = {
+            found.revision: LazyScript(found, display(found.path, self.dir))
+            for found in graph
         }
-
-        for script in scripts.values():
-            parents = set(script._versioned_down_revisions) - scripts.keys()
-            others = set(to_tuple(script.dependencies or ())) - scripts.keys() - labels
-
-            for missing, verb in [
-                *((id_, "revises") for id_ in sorted(parents)),
-                *((id_, "depends on") for id_ in sorted(others)),
-            ]:
-                raise HistoryError(
-                    f"{display(script.path, self.dir)}: '{script.revision}' {verb}"
-                    f" '{missing}', which does not exist.",
-                    hint="Restore the file of that revision, or mend the id.",
-                )
+        self.revision_map = LinearMap(scripts, graph)
 
     def _rev_path(self, path: t.Any, *args: t.Any) -> Path:
         """The path of a new file, which is asked before its folder is made."""
@@ -230,33 +181,25 @@ def _run_hook(hook: PostWriteHookConfig, path: Path, hint: str) -> None:
         ) from error
 
 
-def revision_files(script: ScriptDirectory) -> t.Iterator[Path]:
-    """The files that are revisions, each once.
-
-    :param script: Where they are.
-    :return: Their paths. Other Python files beside them are left alone: an ``env.py``
-        or a helper module is not run.
-    """
-    seen = set()
-
-    for location in script._version_locations:
-        for path in Script._list_py_dir(script, location) if location.exists() else ():
-            real = path.resolve()
-
-            name = display(path, script.dir)
-
-            if real not in seen and looks_like_revision(path, name, script.sourceless):
-                seen.add(real)
-                yield path
-
-
 def ids_on_disk(script: ScriptDirectory) -> set[str]:
-    """The ids that the files have now, also those written since they were loaded.
+    """The ids that the files have now, also those written since they were read.
 
     :param script: Where they are.
-    :return: The ids.
+    :return: The ids. No file is run, and one whose id is computed is left out.
     """
-    return {id_ for path in revision_files(script) if (id_ := read_id(path))}
+    places = Places(
+        script.dir,
+        tuple(str(path) for path in script._version_locations),
+        script.recursive_version_locations,
+    )
+    files = RevisionFiles(lambda path, places: None)
+    return {found.revision for found in files.read(places, list_files(places))}
+
+
+def _read_graph(places: Places) -> RevisionGraph:
+    files = RevisionFiles(run_header)
+    found = files.read(places, list_files(places))
+    return checked_graph(found, places.script_location)
 
 
 @contextmanager
@@ -277,19 +220,3 @@ def writing(script: ScriptDirectory) -> t.Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _prepend_sys_path(config: Config) -> None:
-    paths = config.get_prepend_sys_paths_list() or []
-    sys.path[:0] = [path for path in paths if path not in sys.path]
-
-
-def _check_folder(path: Path) -> None:
-    if path.is_dir():
-        return
-
-    problem = "is not a folder" if path.exists() else "does not exist"
-    raise FlaskAlembicError(
-        f"The script location {path} {problem}.",
-        hint="Run 'flask db mkdir', or set ALEMBIC['script_location'].",
-    )

@@ -6,7 +6,7 @@ import typing as t
 
 from .errors import ConfigurationError
 from .errors import RevisionFileError
-from .revision_files import display
+from .revisions.paths import display
 from .steps import step_script
 
 if t.TYPE_CHECKING:

@@ -6,8 +6,8 @@ import inspect
 import logging
 import typing as t
 
-from .alembic_internals import PurgeStep
 from .reports import Direction
+from .version_rows import PurgeStep
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep

@@ -9,9 +9,9 @@ from contextlib import suppress
 
 from . import alembic_internals
 from .alembic_internals import LogicalTransaction
-from .alembic_internals import Maintainer
 from .history import History
 from .kept import StatementLog
+from .version_rows import Maintainer
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext

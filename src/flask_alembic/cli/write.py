@@ -9,7 +9,7 @@ import click
 from ..errors import TargetError
 from ..render import text
 from ..reports import NewRevisions
-from ..revision_files import display
+from ..revisions.paths import display
 from .completion import complete_label
 from .completion import complete_revision
 from .options import alembic_log

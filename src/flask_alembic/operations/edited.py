@@ -18,7 +18,7 @@ from ..checksum import file_hash
 from ..checksum import is_same
 from ..history_reports import ChangedRevision
 from ..history_reports import ChangeKind
-from ..revision_files import display
+from ..revisions.paths import display
 from ..run_errors import ChangedRevisionError
 from .facade import Facade
 

@@ -8,7 +8,7 @@ from alembic.script import Script
 from alembic.util import to_tuple
 
 from ..reports import RevisionInfo
-from ..revision_files import display
+from ..revisions.paths import display
 
 
 def revision_info(

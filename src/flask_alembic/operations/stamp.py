@@ -6,7 +6,6 @@ from alembic.runtime.migration import MigrationContext
 from alembic.runtime.migration import MigrationStep
 
 from .. import alembic_internals
-from ..alembic_internals import PurgeStep
 from ..arguments import as_strings
 from ..arguments import resolve
 from ..arguments import RevisionArgument
@@ -15,6 +14,7 @@ from ..errors import TargetError
 from ..history import History
 from ..journal import open_journal
 from ..ranges import no_range
+from ..version_rows import PurgeStep
 from .facade import alembic_errors
 from .facade import Facade
 from .facade import known_heads

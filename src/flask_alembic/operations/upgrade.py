@@ -20,7 +20,7 @@ from ..errors import RevisionFileError
 from ..errors import TargetError
 from ..history import History
 from ..ranges import no_range
-from ..revision_files import display
+from ..revisions.paths import display
 from ..steps import step_script
 from ..version_table import column_length
 from .edited import check_changes

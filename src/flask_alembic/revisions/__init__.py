@@ -1,0 +1,1 @@
+"""The revisions as their files tell, without running them and without Alembic."""

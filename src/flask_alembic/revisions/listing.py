@@ -1,0 +1,113 @@
+"""Finding the revision files, and telling when one changed, by their folders alone."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+_COMPILED: t.Final = (".pyc", ".pyo")
+_CACHE: t.Final = "__pycache__"
+
+
+class Places(t.NamedTuple):
+    """Where revision files are."""
+
+    script_location: str
+    folders: tuple[str, ...]
+    is_recursive: bool = False
+    is_sourceless: bool = False
+    sys_path: tuple[str, ...] = ()
+    """What revisions are to find on ``sys.path``."""
+
+
+class Entry(t.NamedTuple):
+    """A file that may be a revision. It did not change if its entry is equal."""
+
+    path: str
+    changed: int
+    """When it was, in nanoseconds."""
+    size: int
+
+
+def list_files(places: Places) -> list[Entry]:
+    """The Python files in the folders, each once. None is opened.
+
+    :param places: Where to look.
+    :return: The files: folder by folder, by name within each.
+    :raises FlaskAlembicError: If the script location is not there.
+    """
+    if not os.path.isdir(places.script_location):
+        from .problems import no_folder
+
+        raise no_folder(places.script_location)
+
+    entries: dict[str, Entry] = {}
+    seen: set[str] = set()
+
+    for folder in places.folders:
+        for real, entry in _files(folder, places, seen):
+            entries.setdefault(real, entry)
+
+    return list(entries.values())
+
+
+def _files(
+    folder: str, places: Places, seen: set[str]
+) -> t.Iterator[tuple[str, Entry]]:
+    """The files in a folder, each with its real path: links may lead to it twice."""
+    real = os.path.realpath(folder)
+
+    if real in seen:
+        return
+
+    seen.add(real)
+    folders = []
+    names = set()
+
+    for entry in _sorted(folder):
+        name = entry.name
+
+        if entry.is_dir():
+            folders += [] if entry.is_symlink() else [name]
+        elif name.endswith(".py") or (places.is_sourceless and _is_compiled(name)):
+            names.add(name.partition(".")[0])
+            yield from _entry(entry, real)
+
+    if places.is_sourceless and _CACHE in folders:
+        for entry in _sorted(os.path.join(folder, _CACHE)):
+            if _is_compiled(entry.name) and entry.name.partition(".")[0] not in names:
+                yield from _entry(entry, os.path.join(real, _CACHE))
+
+    if places.is_recursive:
+        for name in folders:
+            if name != _CACHE:
+                yield from _files(os.path.join(folder, name), places, seen)
+
+
+def _sorted(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _is_compiled(name: str) -> bool:
+    return name.endswith(_COMPILED)
+
+
+def _entry(entry: os.DirEntry[str], folder: str) -> t.Iterator[tuple[str, Entry]]:
+    real = f"{folder}{os.sep}{entry.name}"
+
+    if entry.is_symlink():
+        real = os.path.realpath(real)
+
+    try:
+        try:
+            stat = entry.stat()
+        except FileNotFoundError:
+            stat = entry.stat(follow_symlinks=False)  # a link to nowhere
+    except FileNotFoundError:
+        return  # deleted since the folder was listed
+
+    yield real, Entry(entry.path, stat.st_mtime_ns, stat.st_size)
