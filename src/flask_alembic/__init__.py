@@ -6,17 +6,6 @@ import importlib
 import typing as t
 
 from .extension import Alembic
-from .reports import AppliedStep
-from .reports import Change
-from .reports import CheckReport
-from .reports import CurrentRevisions
-from .reports import DatabaseCheck
-from .reports import Differences
-from .reports import InitReport
-from .reports import MigrationReport
-from .reports import NewRevisions
-from .reports import Template
-from .reports import VersionTable
 
 if t.TYPE_CHECKING:
     from .adopt_reports import AdoptedDatabase
@@ -43,6 +32,17 @@ if t.TYPE_CHECKING:
     from .history_reports import RepairReport
     from .lock_reports import Blocker
     from .lock_reports import LockHolder
+    from .reports import AppliedStep
+    from .reports import Change
+    from .reports import CheckReport
+    from .reports import CurrentRevisions
+    from .reports import DatabaseCheck
+    from .reports import Differences
+    from .reports import InitReport
+    from .reports import MigrationReport
+    from .reports import NewRevisions
+    from .reports import Template
+    from .reports import VersionTable
     from .run_errors import ChangedRevisionError
     from .run_errors import ChangedStatementError
     from .run_errors import ConnectionLost
@@ -109,6 +109,7 @@ __all__ = [
 # What a web worker does not need is loaded when it is asked for. The errors are
 # Alembic's errors too.
 _LAZY: t.Final = (
+    "reports",
     "errors",
     "run_errors",
     "adopt_reports",

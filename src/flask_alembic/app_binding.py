@@ -17,25 +17,11 @@ from flask import Flask
 from flask import g
 from flask import has_request_context
 
-from . import folders
-from .compat import t_rev as t_rev
-from .databases import as_mapping
-from .databases import Database
-from .databases import DEFAULT
-from .databases import default_name
-from .databases import find_databases
-from .databases import identifier
-from .databases import read_connections
-from .databases import read_engines
-from .databases import read_metadatas
 from .hooks import Hooks
-from .reports import InitReport
-from .reports import Template
-from .settings import fill_defaults
-from .settings import read_settings
-from .settings import Settings
+from .registration import as_mapping
+from .registration import fill_defaults
+from .registration import is_made
 from .state import AppState
-from .template_files import list_templates
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -49,9 +35,14 @@ if t.TYPE_CHECKING:
 
     from .call_options import Databases
     from .call_options import XArguments
+    from .databases import Database
     from .environment import Environment
     from .offline import OfflineEnvironment
+    from .reports import InitReport
+    from .reports import Template
+    from .revisions.graph import RevisionGraph
     from .scripts import RevisionIndex
+    from .settings import Settings
 
     # Not "Collection": a dict is one, and its values would be taken for anything.
     OneOrMore = sa.MetaData | t.Sequence[sa.MetaData] | t.AbstractSet[sa.MetaData]
@@ -87,10 +78,11 @@ class AppBinding:
         # are declared.
         self.metadatas: t.Mapping[t.Any, t.Any] = as_mapping(metadatas)
         self.engines: t.Mapping[t.Any, t.Any] = as_mapping(engines)
-        read_metadatas(self.metadatas)
-        read_engines(self.engines)
         self._hooks = Hooks()
         self._states: WeakKeyDictionary[Flask, AppState] = WeakKeyDictionary()
+
+        if self.metadatas or self.engines:
+            _check_arguments(self.metadatas, self.engines)
 
         if app is not None:
             self.init_app(app)
@@ -119,7 +111,7 @@ class AppBinding:
         self._states[app] = AppState()
         app.teardown_appcontext(self._teardown)
 
-        if self.run_mkdir:
+        if self.run_mkdir and not is_made(app.config, app.root_path):
             self._try_mkdir(app)
 
         if self.command_name:
@@ -153,6 +145,10 @@ class AppBinding:
         environment = self._environment()
 
         if environment.databases is None:
+            from .databases import find_databases
+            from .databases import read_engines
+            from .databases import read_metadatas
+
             extension = current_app.extensions.get("sqlalchemy")
             environment.databases = find_databases(
                 read_metadatas(self.metadatas), read_engines(self.engines), extension
@@ -167,6 +163,8 @@ class AppBinding:
 
         if environment.config is None:
             from .alembic_config import make_config
+            from .databases import identifier
+            from .databases import read_metadatas
 
             names = [identifier(name) for name in read_metadatas(self.metadatas)]
             config = make_config(environment.settings, names if len(names) > 1 else ())
@@ -192,10 +190,31 @@ class AppBinding:
         return environment.script
 
     @property
+    def revisions(self) -> RevisionGraph:
+        """The revisions as their files tell, and how they hang together: what is asked
+        most is told without loading Alembic, or running a file.
+
+        :raises FlaskAlembicError: If a file can't be read, or the files don't form a
+            history.
+
+        .. versionadded:: 4.0
+        """
+        environment = self._environment()
+
+        if environment.graph is None:
+            environment.graph = self._read_graph()
+
+        return environment.graph
+
+    @property
     def environment_context(self) -> EnvironmentContext:
         """Alembic's :class:`~alembic.runtime.environment.EnvironmentContext` for the
         default database.
         """
+        from .databases import DEFAULT
+        from .databases import default_name
+        from .databases import read_metadatas
+
         name = default_name(read_metadatas(self.metadatas) or [DEFAULT])
         return self._environment().environment_context(
             name, self.config, self.script_directory
@@ -364,6 +383,8 @@ class AppBinding:
 
         .. versionadded:: 4.0
         """
+        from .databases import read_connections
+
         connections = read_connections(connection, self.databases)
 
         with self._swapped(self._environment().like(connections=connections)):
@@ -377,6 +398,8 @@ class AppBinding:
 
         :raises OSError: If one can't be made.
         """
+        from . import folders
+
         folders.make_folders(self.settings, several=len(self.metadatas) > 1)
 
     def init(
@@ -401,6 +424,8 @@ class AppBinding:
 
         .. versionadded:: 4.0
         """
+        from . import folders
+
         return folders.init_folders(
             self.settings,
             directory,
@@ -417,12 +442,63 @@ class AppBinding:
 
         .. versionadded:: 4.0
         """
+        from .template_files import list_templates
+
         return list_templates(self.settings.template_folder)
 
     # Inside
 
     def _read_settings(self) -> Settings:
-        return read_settings(current_app.config, current_app.root_path)
+        return self._state().settings(current_app.config, current_app.root_path)
+
+    def _read_graph(self, *, age: float = 0.0) -> RevisionGraph:
+        environment = self._environment()
+
+        if environment.script is not None or not self._is_plain("script_directory"):
+            from .revision_map import graph_of
+
+            return graph_of(self.script_directory)
+
+        if environment.config is not None or not self._is_plain("config"):
+            from .alembic_config import places_of
+
+            return self._state().graph(places_of(self.config), age=age)
+
+        return self._state().graph(environment.settings.places, age=age)
+
+    def _is_plain(self, *names: str) -> bool:
+        """Whether what is found out by some attributes is so by this package alone: no
+        subclass overrides them, and the app has registered no function.
+        """
+        others = [kind for kind in type(self).__mro__ if not _is_own(kind)]
+        return self._hooks.is_empty and not any(
+            name in vars(place) for place in (self, *others) for name in names
+        )
+
+    @contextmanager
+    def _with_options(self, **options: t.Any) -> t.Iterator[None]:
+        environment = self._environment()
+
+        with environment.using(environment.options.also(**options)):
+            yield
+
+    def _plain_options(self, *names: str) -> dict[str, dict[str, t.Any]] | None:
+        """For each database that the caller asks for what ``ALEMBIC_CONTEXT`` says of
+        it, if nothing else has a say, and no connection is at work on it.
+
+        :param names: What no subclass overrides besides.
+        """
+        environment = self._environment()
+        is_plain = self._is_plain(
+            "config", "databases", "migration_contexts", "script_directory", *names
+        )
+
+        if not is_plain or environment.is_at_work:
+            return None
+
+        options = environment.context_options.find(self.databases)
+        selected = environment.options.select(self.databases)
+        return {name: options[name] for name in selected}
 
     @contextmanager
     def _lent(self, **options: t.Any) -> t.Iterator[None]:
@@ -478,7 +554,7 @@ class AppBinding:
             from .environment import Environment
 
             environments[thread] = Environment(
-                self.settings, self._hooks, keep_pooled=has_request_context()
+                self._read_settings(), self._hooks, keep_pooled=has_request_context()
             )
 
         return environments[thread]
@@ -491,7 +567,7 @@ class AppBinding:
         environments, thread = self._environments(), threading.get_ident()
         before, environments[thread] = environments[thread], environment
 
-        if connects:
+        if connects and before.has_connections:
             before.connections.settle()
 
         try:
@@ -534,6 +610,9 @@ class AppBinding:
             with app.app_context():
                 self.mkdir()
         except OSError as error:
+            from . import folders
+            from .settings import read_settings
+
             settings = read_settings(app.config, app.root_path)
 
             # The template that comes with the extension serves as well.
@@ -576,8 +655,22 @@ class AppBinding:
         )
 
 
+def _is_own(kind: type) -> bool:
+    return kind is object or kind.__module__.startswith(f"{__package__}.")
+
+
 _T = t.TypeVar("_T")
 
 
 def _default(items: dict[str, _T]) -> _T:
+    from .databases import default_name
+
     return items[default_name(items)]
+
+
+def _check_arguments(metadatas: object, engines: object) -> None:
+    from .databases import read_engines
+    from .databases import read_metadatas
+
+    read_metadatas(metadatas)
+    read_engines(engines)

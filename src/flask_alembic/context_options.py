@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 import typing as t
 import warnings
-
-from alembic.runtime.environment import EnvironmentContext
+from functools import partial
 
 from .databases import DEFAULT
 from .databases import identifier
-from .errors import ConfigurationError
 from .option_values import nearest
 
 if t.TYPE_CHECKING:
+    from alembic.config import Config
+
     from .databases import Database
+    from .hooks import Hooks
 
 # What the extension sets itself, and where the user sets it instead.
 _OURS: t.Final = {
@@ -72,6 +73,40 @@ _CHANGEABLE: t.Final = frozenset(
 )
 
 
+class OptionsOfDatabases:
+    """The options of all databases, found when they are first asked for.
+
+    :param given: ``app.config["ALEMBIC_CONTEXT"]``.
+    :param hooks: The functions that the app registered.
+    """
+
+    def __init__(self, given: t.Mapping[str, t.Any], hooks: Hooks) -> None:
+        self._given = given
+        self._hooks = hooks
+        self._found: Options = {}
+
+    def find(
+        self,
+        databases: t.Mapping[str, Database],
+        config: Config | None = None,
+        dialect: str | None = None,
+    ) -> Options:
+        """The options.
+
+        :param databases: Name to database.
+        :param config: Alembic's config, for the functions that the app registered; not
+            needed where there are none.
+        :param dialect: The kind of all databases, instead of the engines'.
+        :return: Name to options.
+        :raises ConfigurationError: As :func:`all_options` does.
+        """
+        if not self._found:
+            configure = partial(self._hooks.configure_options, t.cast(t.Any, config))
+            self._found = all_options(self._given, databases, configure, dialect)
+
+        return self._found
+
+
 def all_options(
     given: t.Mapping[str, t.Any],
     databases: t.Mapping[str, Database],
@@ -127,7 +162,7 @@ def _single_options(
     if not isinstance(value, t.Mapping) or not all(
         isinstance(options, t.Mapping) for options in value.values()
     ):
-        raise ConfigurationError(
+        raise _wrong(
             f"ALEMBIC_CONTEXT['{_DATABASES}'] = {value!r} must be a dict of name to"
             " dict.",
             key=_DATABASES,
@@ -139,7 +174,7 @@ def _single_options(
 
     for name in found.keys() - databases.keys():
         names = ", ".join(databases)
-        raise ConfigurationError(
+        raise _wrong(
             f"ALEMBIC_CONTEXT['{_DATABASES}'] has options for '{name}', which is not a"
             " database.",
             hint=f"There are: {names}.",
@@ -185,7 +220,7 @@ def _join_directives(options: dict[str, t.Any]) -> None:
 
 def _check_key(key: str, value: object) -> None:
     if key in _OURS:
-        raise ConfigurationError(
+        raise _wrong(
             f"ALEMBIC_CONTEXT[{key!r}] = {value!r} is set by the extension.",
             hint=f"Use {_OURS[key]} instead.",
             key=key,
@@ -193,11 +228,17 @@ def _check_key(key: str, value: object) -> None:
         )
 
     if not isinstance(key, str):
-        raise ConfigurationError(
+        raise _wrong(
             f"ALEMBIC_CONTEXT[{key!r}] = {value!r} is no option: a key must be a str.",
             key=repr(key),
             value=value,
         )
+
+    if key in _TYPES or key in _EXTRA or key in _CHANGEABLE:
+        return
+
+    # Not at the top: what looks at a database need not load Alembic.
+    from alembic.runtime.environment import EnvironmentContext
 
     parameters = inspect.signature(EnvironmentContext.configure).parameters
     known = {*parameters, *_EXTRA} - {"self", "kw"}
@@ -206,7 +247,7 @@ def _check_key(key: str, value: object) -> None:
         return
 
     if meant := nearest(key, known):
-        raise ConfigurationError(
+        raise _wrong(
             f"ALEMBIC_CONTEXT[{key!r}] = {value!r} is not an option:"
             f" did you mean '{meant}'?",
             key=key,
@@ -236,8 +277,14 @@ def _check_type(key: str, value: object) -> None:
     }
 
     if value is not None and not checks[wanted]:
-        raise ConfigurationError(
+        raise _wrong(
             f"ALEMBIC_CONTEXT[{key!r}] = {value!r} must be {wanted}.",
             key=key,
             value=value,
         )
+
+
+def _wrong(message: str, **details: t.Any) -> Exception:
+    from .errors import ConfigurationError
+
+    return ConfigurationError(message, **details)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-DEFAULT: t.Final = "default"
+from .registration import as_mapping
+from .registration import DEFAULT as DEFAULT
 
 Metadatas = dict[str, "sa.MetaData | list[sa.MetaData]"]
 Engines = dict[str, "sa.Engine"]
@@ -49,18 +50,6 @@ def default_name(names: t.Collection[str]) -> str:
     :return: ``default`` if there is one called so, otherwise the first.
     """
     return DEFAULT if DEFAULT in names else next(iter(names))
-
-
-def as_mapping(value: t.Any) -> t.Mapping[t.Any, t.Any]:
-    """Bring an argument to a mapping, without looking at what is in it.
-
-    :param value: A mapping, something else, or ``None``.
-    :return: The mapping itself; something else under the name ``default``.
-    """
-    if value is None:
-        return {}
-
-    return value if isinstance(value, t.Mapping) else {DEFAULT: value}
 
 
 def read_metadatas(value: object) -> Metadatas:

@@ -6,19 +6,10 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property
 
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
-
-from .async_operations import make_operations
 from .call_options import CallOptions
-from .connection_set import ConnectionSet
-from .context_options import all_options
-from .own_tables import hide as hide_own_tables
-from .reports import MigrationReport
-from .run_errors import report_of
-from .server_defaults import compare_by_meaning
+from .context_options import OptionsOfDatabases
 
 if t.TYPE_CHECKING:
     from argparse import Namespace
@@ -26,10 +17,15 @@ if t.TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.config import Config
     from alembic.operations import Operations
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
+    from .connection_set import ConnectionSet
     from .databases import Database
     from .hooks import Hooks
+    from .reports import MigrationReport
+    from .revisions.graph import RevisionGraph
     from .run_settings import RunSettings
     from .scripts import RevisionIndex
     from .settings import Settings
@@ -59,17 +55,18 @@ class Environment:
         self.options: CallOptions = options or CallOptions()
         self.config: Config | None = None
         self.script: RevisionIndex | None = None
+        self.graph: RevisionGraph | None = None
         self.databases: dict[str, Database] | None = None
-        self.report: MigrationReport = MigrationReport()
         self.dialect: str | None = None
         self._hooks = hooks
-        self.connections: ConnectionSet = ConnectionSet(
-            hooks, keep_pooled=keep_pooled, borrowed=connections or {}
-        )
+        self._keep_pooled = keep_pooled
+        self._borrowed = dict(connections or {})
         self._kept: set[str] = set()
         self._cmd_opts: Namespace | None = None
         self._environment_contexts: dict[str, EnvironmentContext] = {}
-        self._context_options: dict[str, dict[str, t.Any]] = {}
+        self.context_options: OptionsOfDatabases = OptionsOfDatabases(
+            settings.context, hooks
+        )
         self._contexts: dict[str, MigrationContext] = {}
         self._operations: dict[str, Operations] = {}
 
@@ -90,10 +87,40 @@ class Environment:
         return Environment(
             settings or self.settings,
             self._hooks,
-            keep_pooled=self.connections.keep_pooled,
+            keep_pooled=self._keep_pooled,
             options=options or self.options,
-            connections={**self.connections.borrowed, **(connections or {})},
+            connections={**self._borrowed, **(connections or {})},
         )
+
+    @cached_property
+    def connections(self) -> ConnectionSet:
+        """The connections that are open."""
+        from .connection_set import ConnectionSet
+
+        return ConnectionSet(
+            self._hooks, keep_pooled=self._keep_pooled, borrowed=self._borrowed
+        )
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a connection is open here, or somebody's own is to be used."""
+        return bool(
+            self._borrowed
+            or self._contexts
+            or (self.has_connections and self.connections.names)
+        )
+
+    @property
+    def has_connections(self) -> bool:
+        """Whether any was asked for."""
+        return "connections" in vars(self)
+
+    @cached_property
+    def report(self) -> MigrationReport:
+        """What the last run did."""
+        from .reports import MigrationReport
+
+        return MigrationReport()
 
     @property
     def run_settings(self) -> RunSettings:
@@ -111,6 +138,8 @@ class Environment:
         :return: The same one until the connection is closed.
         """
         if name not in self._environment_contexts:
+            from alembic.runtime.environment import EnvironmentContext
+
             self._environment_contexts[name] = EnvironmentContext(config, script)
 
         self.pass_options(config)
@@ -170,6 +199,8 @@ class Environment:
         :return: Name to operations. What they do is committed when the app context
             ends well.
         """
+        from .async_operations import make_operations
+
         for name, context in contexts.items():
             known = self._operations.get(name)
 
@@ -215,6 +246,8 @@ class Environment:
             if not before:
                 self.connections.close_set_aside()
 
+            from .run_errors import report_of
+
             if failed := report_of(error):
                 self.report = self.report.followed_by(failed)
 
@@ -230,8 +263,12 @@ class Environment:
         :raises Exception: If such work can't be committed. Everything is given back
             all the same.
         """
-        closing = self.connections.names if names is None else set(names)
         self._forget(names)
+
+        if not self.has_connections:
+            return
+
+        closing = self.connections.names if names is None else set(names)
 
         if names is None:
             self._kept.clear()
@@ -246,8 +283,8 @@ class Environment:
         :param settings: The app's settings, as they are now.
         """
         self.settings = settings
-        self.config = self.script = self.databases = None
-        self._context_options = {}
+        self.config = self.script = self.graph = self.databases = None
+        self.context_options = OptionsOfDatabases(settings.context, self._hooks)
         self.close(commit=True)
 
     def _forget(self, names: t.Iterable[str] | None) -> None:
@@ -263,28 +300,20 @@ class Environment:
         config: Config,
         script: ScriptDirectory,
     ) -> MigrationContext:
-        options = self._options_of(name, databases, config)
+        options = self.context_options.find(databases, config, self.dialect)[name]
         connection = self.connections.open(databases[name])
         context = self.environment_context(name, config, script)
         # These binds are for scripts; Alembic refuses them here.
         context.configure(connection=connection, **{**options, "literal_binds": False})
         result = context.get_context()
 
+        from .own_tables import hide
+        from .server_defaults import compare_by_meaning
+
         if options.get("compare_server_default") is True:
             compare_by_meaning(result)
 
-        return hide_own_tables(result)
-
-    def _options_of(
-        self, name: str, databases: dict[str, Database], config: Config
-    ) -> dict[str, t.Any]:
-        if not self._context_options:
-            configure = partial(self._hooks.configure_options, config)
-            self._context_options = all_options(
-                self.settings.context, databases, configure, self.dialect
-            )
-
-        return self._context_options[name]
+        return hide(result)
 
     def pass_options(self, config: Config) -> None:
         """Let revisions, templates and hooks ask for what the caller gave.

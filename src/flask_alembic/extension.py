@@ -5,16 +5,10 @@ from __future__ import annotations
 import typing as t
 from contextlib import nullcontext
 
+from flask import has_request_context
+
 from . import operations
 from .app_binding import AppBinding
-from .compat import t_rev as t_rev
-from .reports import CheckReport
-from .reports import CurrentRevisions
-from .reports import Differences
-from .reports import MigrationReport
-from .reports import NewRevisions
-from .reports import VersionTable
-from .revision_ids import timestamp_id
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -29,14 +23,23 @@ if t.TYPE_CHECKING:
     from .call_options import Databases
     from .call_options import XArguments
     from .compat import Cache
+    from .compat import t_rev as t_rev
     from .history_reports import Finding
     from .history_reports import HistoryEntry
     from .history_reports import RepairReport
+    from .reports import CheckReport
+    from .reports import CurrentRevisions
+    from .reports import Differences
+    from .reports import MigrationReport
+    from .reports import NewRevisions
+    from .reports import VersionTable
 
     Labels = str | t.Sequence[str] | None
     Work = t.Callable[
         [tuple[str, ...], MigrationContext], t.Iterable[MigrationStep] | None
     ]
+else:
+    t_rev = t.Any  # what it stands for is for type checkers
 
 
 class Alembic(AppBinding):
@@ -94,8 +97,30 @@ class Alembic(AppBinding):
         with self._lent(databases=databases):
             return operations.read.current_by_database(self, skip_missing)
 
+    def current_ids(
+        self, *, databases: Databases | None = None
+    ) -> dict[str, tuple[str, ...]]:
+        """The ids that are in the version table of each database, whether or not a file
+        has them. This takes one statement, and does not load Alembic.
+
+        :param databases: The names of the databases to work on, instead of all.
+        :return: A dict of name to ids; none for an empty database.
+
+        .. versionadded:: 4.0
+        """
+        with self._with_options(databases=databases):
+            if (found := self._look()) is not None:
+                return found
+
+        with self._lent(databases=databases):
+            return operations.read.current_heads(self)
+
     def needs_upgrade(self, *, databases: Databases | None = None) -> bool:
         """Whether :meth:`upgrade` has something to do.
+
+        It can be asked at each request: it sends one statement to each database, on a
+        connection of the app's pool, and reads no file that did not change. A revision
+        file that is changed in its place is noticed within a second.
 
         :param databases: The names of the databases to work on, instead of all.
         :return: ``True`` if any database is not at the head revisions.
@@ -103,6 +128,14 @@ class Alembic(AppBinding):
         .. versionchanged:: 4.0
             Added ``databases``.
         """
+        with self._with_options(databases=databases):
+            if (found := self._look()) is not None:
+                graph = self._read_graph(age=1.0)
+
+                if all(id_ in graph for ids in found.values() for id_ in ids):
+                    heads = sorted(graph.effective_heads)
+                    return any(list(ids) != heads for ids in found.values())
+
         with self._lent(databases=databases):
             return operations.read.needs_upgrade(self)
 
@@ -245,6 +278,9 @@ class Alembic(AppBinding):
             Added ``databases``, ``x``, ``tag``, ``skip_missing`` and ``wait``.
         """
         with self.using(databases=databases, x=x, tag=tag, wait=wait):
+            if not skip_missing and (found := self._settled(target)) is not None:
+                return found
+
             return self._report(
                 operations.upgrade.upgrade, target, skip_missing=skip_missing
             )
@@ -499,6 +535,8 @@ class Alembic(AppBinding):
 
         :return: The id, of letters, digits, ``_`` and ``.``.
         """
+        from .revision_ids import timestamp_id
+
         return timestamp_id()
 
     def revision(
@@ -621,12 +659,56 @@ class Alembic(AppBinding):
 
     # Inside
 
+    def _look(self) -> dict[str, tuple[str, ...]] | None:
+        """Where the databases stand, if a look tells."""
+        options = self._plain_options()
+
+        if options is None:
+            return None
+
+        return operations.settled.ids_at(
+            [self.databases[name] for name in options],
+            options,
+            keep_pooled=has_request_context(),
+        )
+
+    def _settled(self, target: RevisionArgument) -> MigrationReport | None:
+        """The report of an upgrade that has nothing to do, if a look tells that."""
+        options = self._plain_options("rev_id", "run_migrations")
+
+        if target not in ("head", "heads") or options is None:
+            return None
+
+        graph = self.revisions
+
+        if target == "head" and len(graph.heads) > 1:
+            return None
+
+        environment = self._environment()
+        found = operations.settled.settled_ids(
+            [self.databases[name] for name in options],
+            options,
+            graph,
+            environment.run_settings,
+            keep_pooled=has_request_context(),
+        )
+
+        if found is None:
+            return None
+
+        from .reports import MigrationReport
+
+        environment.report = MigrationReport(databases=found)
+        return environment.report
+
     def _report(
         self,
         verb: t.Callable[..., None],
         *target: RevisionArgument,
         **options: t.Any,
     ) -> MigrationReport:
+        from .reports import MigrationReport
+
         environment = self._environment()
         environment.report = MigrationReport()
 

@@ -9,11 +9,11 @@ import typing as t
 from contextlib import suppress
 from pathlib import Path
 
+from .registration import TEMPLATE_NAME
 from .reports import InitReport
 from .template_files import default_template
 from .template_files import find_template
 from .template_files import is_for_several
-from .template_files import TEMPLATE_NAME
 
 if t.TYPE_CHECKING:
     from .settings import Settings

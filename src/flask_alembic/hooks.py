@@ -45,6 +45,11 @@ class Hooks:
         self._connections.append(function)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there are none."""
+        return not (self._config or self._options or self._connections)
+
+    @property
     def prepare_connections(self) -> bool:
         """Whether connections are prepared, so that the app is not to get them."""
         return bool(self._connections)

@@ -57,6 +57,11 @@ class OfflineEnvironment(Environment):
         self._written: dict[str, StringIO] = {}
 
     @property
+    def is_at_work(self) -> bool:
+        """Always: nothing is to be looked for in a database."""
+        return True
+
+    @property
     def scripts(self) -> dict[str, str]:
         """Name to script, in the order of the databases."""
         return {
@@ -104,7 +109,7 @@ class OfflineEnvironment(Environment):
         script: ScriptDirectory,
     ) -> MigrationContext:
         database = databases[name]
-        options = dict(self._options_of(name, databases, config))
+        options = dict(self.context_options.find(databases, config, self.dialect)[name])
         given = options.pop("dialect_opts", None)
         # Without this a percent sign is doubled, which drivers undo.
         options["dialect_opts"] = {"paramstyle": "named", **(given or {})}

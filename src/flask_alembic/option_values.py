@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
-import difflib
 import os
 import typing as t
-from zoneinfo import available_timezones
 
 # Alembic has no list of its main options to ask for. Those that it documents are
 # here, and ours, only to recognize a misspelling of one.
@@ -67,6 +64,8 @@ def nearest(key: str, known: t.Iterable[str]) -> str | None:
     :param known: The right keys.
     :return: The nearest right key, or ``None`` where none is near.
     """
+    import difflib
+
     matches = difflib.get_close_matches(key, list(known), n=1, cutoff=0.85)
     return matches[0] if matches else None
 
@@ -179,6 +178,8 @@ def _check_file_template(value: str) -> None:
 def _check_known_names(options: t.Mapping[str, str]) -> None:
     """Check the options whose values are names that Python knows or not."""
     if encoding := options.get("output_encoding"):
+        import codecs
+
         try:
             codecs.lookup(encoding)
         except LookupError as error:
@@ -187,6 +188,8 @@ def _check_known_names(options: t.Mapping[str, str]) -> None:
             ) from error
 
     if zone := options.get("timezone"):
+        from zoneinfo import available_timezones
+
         # Alembic tries upper case too.
         if not {zone, zone.upper()} & available_timezones():
             raise config_error("timezone", zone, "is not a time zone")

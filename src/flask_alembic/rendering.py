@@ -11,8 +11,8 @@ from mako.exceptions import MakoException
 from mako.template import Template
 
 from .errors import TemplateError
+from .registration import TEMPLATE_NAME
 from .template_files import is_for_several
-from .template_files import TEMPLATE_NAME
 
 _TOKEN: t.Final = re.compile(r"(?:^|_)(?:up|down)grades$")
 

@@ -7,16 +7,35 @@ from __future__ import annotations
 import typing as t
 from functools import cached_property
 
+from alembic.script import Script
+from alembic.script import ScriptDirectory
 from alembic.script.revision import Revision
 from alembic.script.revision import RevisionError
 from alembic.script.revision import RevisionMap
 
+from .revisions import graph
+from .revisions.graph import RevisionGraph
+from .revisions.header import Header
 from .revisions.order import at_or_below
 from .revisions.order import children
 from .revisions.order import topological
 
-if t.TYPE_CHECKING:
-    from .revisions.graph import RevisionGraph
+
+def graph_of(script: ScriptDirectory) -> RevisionGraph:
+    """The graph of any script directory.
+
+    :param script: The script directory, which may be another tool's.
+    :return: Its revisions, in the order of its map.
+    """
+    map_ = script.revision_map._revision_map
+    found = {s.revision: t.cast(Script, s) for s in map_.values() if s is not None}
+    return RevisionGraph(map(_revision, found.values()), script.dir)
+
+
+def _revision(script: Script) -> graph.Revision:
+    labels = tuple(script._orig_branch_labels)
+    names = (script.revision, script.down_revision, labels, script.dependencies)
+    return graph.Revision(Header(*names, script.longdoc), script.path)
 
 
 class LinearMap(RevisionMap):
@@ -34,23 +53,23 @@ class LinearMap(RevisionMap):
 
     @cached_property
     def _revision_map(self) -> t.Any:
-        graph = self._graph
-        above = children(graph.needed)
+        found = self._graph
+        above = children(found.needed)
 
         for id_, script in self._scripts.items():
-            script.nextrev = frozenset(graph[id_].nextrev)
+            script.nextrev = frozenset(found[id_].nextrev)
             script._all_nextrev = frozenset(above[id_])
-            script.branch_labels = set(graph[id_].branch_labels)
-            script._resolved_dependencies = graph.dependencies.get(id_, ())
-            script._normalized_resolved_dependencies = graph.direct.get(id_, ())
+            script.branch_labels = set(found[id_].branch_labels)
+            script._resolved_dependencies = found.dependencies.get(id_, ())
+            script._normalized_resolved_dependencies = found.direct.get(id_, ())
 
-        self.heads = graph.heads
-        self.bases = tuple(id_ for id_, below in graph.down.items() if not below)
-        self._real_heads = graph.effective_heads
+        self.heads = found.heads
+        self.bases = tuple(id_ for id_, below in found.down.items() if not below)
+        self._real_heads = found.effective_heads
         self._real_bases = tuple(
-            id_ for id_, below in graph.needed.items() if not below
+            id_ for id_, below in found.needed.items() if not below
         )
-        labels = {label: self._scripts[id_] for label, id_ in graph.labels.items()}
+        labels = {label: self._scripts[id_] for label, id_ in found.labels.items()}
         return {**self._scripts, **labels, None: None, (): None}
 
     def _topological_sort(

@@ -193,12 +193,12 @@ def ids_on_disk(script: ScriptDirectory) -> set[str]:
         script.recursive_version_locations,
     )
     files = RevisionFiles(lambda path, places: None)
-    return {found.revision for found in files.read(places, list_files(places))}
+    return {found.revision for found in files.read(places, list_files(places).entries)}
 
 
 def _read_graph(places: Places) -> RevisionGraph:
     files = RevisionFiles(run_header)
-    found = files.read(places, list_files(places))
+    found = files.read(places, list_files(places).entries)
     return checked_graph(found, places.script_location)
 
 

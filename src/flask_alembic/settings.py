@@ -14,16 +14,14 @@ from .config_file import read_config_file
 from .option_values import config_error
 from .option_values import main_options
 from .option_values import sections
+from .option_values import SEPARATORS
+from .registration import ALEMBIC_DEFAULTS
+from .registration import CONTEXT_DEFAULTS
+from .registration import given_options
+from .revisions.listing import Places
 from .run_settings import KEYS
 from .run_settings import read_run_settings
 from .run_settings import RunSettings
-
-ALEMBIC_DEFAULTS: t.Final[t.Mapping[str, t.Any]] = {
-    "script_location": "migrations",
-    "version_locations": [],
-    "path_separator": "os",
-}
-CONTEXT_DEFAULTS: t.Final[t.Mapping[str, t.Any]] = {"compare_server_default": True}
 
 _LOCATIONS: t.Final = ("script_location", "version_locations")
 
@@ -81,6 +79,23 @@ class Settings:
 
         return self.script_location
 
+    @property
+    def places(self) -> Places:
+        """Where the revision files are, as Alembic's config would say."""
+        options = self.main_options
+        separator = SEPARATORS[options.get("path_separator", "os")]
+        return Places(
+            str(self.script_location),
+            tuple(str(folder) for folder in self.folders),
+            is_recursive=options.get("recursive_version_locations") == "true",
+            is_sourceless=options.get("sourceless") == "true",
+            sys_path=tuple(
+                path.strip()
+                for path in options.get("prepend_sys_path", "").split(separator)
+                if path
+            ),
+        )
+
     def branch_folder(self, branch: str) -> Path | None:
         """The folder that new revisions of a branch go to.
 
@@ -110,28 +125,6 @@ class Settings:
         return resolve_location(location, self.root, key)
 
 
-def fill_defaults(config: t.MutableMapping[str, t.Any]) -> None:
-    """Put dicts with the defaults filled in where the user's were.
-
-    The user's own dicts are not touched: they may be shared by several apps.
-
-    :param config: ``app.config``.
-    :raises ConfigurationError: If one of the two keys is no dict.
-    """
-    for key, defaults in (
-        ("ALEMBIC", ALEMBIC_DEFAULTS),
-        ("ALEMBIC_CONTEXT", CONTEXT_DEFAULTS),
-    ):
-        given = _mapping(config, key)
-        # With a file the defaults would win over what stands in it.
-        copies = {
-            k: v.copy() if isinstance(v, list) else v
-            for k, v in defaults.items()
-            if given.get("config_file") is None
-        }
-        config[key] = {**copies, **given}
-
-
 def read_settings(
     config: t.Mapping[str, t.Any], root: str | os.PathLike[str]
 ) -> Settings:
@@ -143,7 +136,7 @@ def read_settings(
     :raises ConfigurationError: Naming the key, its value and what it should be.
     """
     root = Path(root).absolute()
-    given = dict(_mapping(config, "ALEMBIC"))
+    given = dict(given_options(config, "ALEMBIC"))
     in_file = _config_file(given.pop("config_file", None), root)
     options = {**ALEMBIC_DEFAULTS, **in_file, **given}
     script_location = options.pop("script_location")
@@ -156,7 +149,7 @@ def read_settings(
         version_locations=_version_locations(version_locations, root),
         main_options=main_options(options),
         sections=sections(options),
-        context={**CONTEXT_DEFAULTS, **_mapping(config, "ALEMBIC_CONTEXT")},
+        context={**CONTEXT_DEFAULTS, **given_options(config, "ALEMBIC_CONTEXT")},
         root=root,
         template_folder=None
         if template_folder is None
@@ -193,18 +186,6 @@ def resolve_location(location: str | os.PathLike[str], root: Path, key: str) -> 
         )
 
     return Path(spec.submodule_search_locations[0], *parts).absolute()
-
-
-def _mapping(config: t.Mapping[str, t.Any], key: str) -> t.Mapping[str, t.Any]:
-    value = config.get(key)
-
-    if value is None:
-        return {}
-
-    if not isinstance(value, t.Mapping):
-        raise config_error(key, value, "must be a dict", section=None)
-
-    return value
 
 
 def _location(value: object, root: Path, key: str) -> Path:

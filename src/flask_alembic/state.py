@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -10,29 +11,57 @@ if t.TYPE_CHECKING:
 
     from .revisions.graph import RevisionGraph
     from .revisions.header import Header
+    from .revisions.listing import Listing
     from .revisions.listing import Places
     from .revisions.reading import RevisionFiles
     from .scripts import RevisionIndex
+    from .settings import Settings
 
 
 class AppState:
-    """The revisions of one app, read when they are first asked for, and again when a
-    file or the configuration changed since. Threads share them, so they are only read.
+    """The settings and the revisions of one app, read when they are first asked for,
+    and again when the configuration or a file changed since. Threads share them, so
+    they are only read.
     """
 
     def __init__(self) -> None:
         # One thread reads, or runs a file.
         self._lock = threading.RLock()
+        self._settings: Settings | None = None
+        self._given: object = None
         self._files: RevisionFiles | None = None
+        self._places: Places | None = None
+        self._listing: Listing | None = None
+        self._listed = 0.0
         self._graph: RevisionGraph | None = None
-        self._listing: object = None
         self._index: RevisionIndex | None = None
         self._fingerprint: object = None
 
-    def graph(self, places: Places) -> RevisionGraph:
+    def settings(self, config: t.Mapping[str, t.Any], root: str) -> Settings:
+        """The settings.
+
+        :param config: ``app.config``.
+        :param root: The app's root path.
+        :return: The settings.
+        :raises ConfigurationError: Naming the key, its value and what it should be.
+        """
+        given = _copy([config.get("ALEMBIC"), config.get("ALEMBIC_CONTEXT"), root])
+
+        with self._lock:
+            if self._settings is None or given != self._given or _has_file(config):
+                from .settings import read_settings
+
+                self._settings = read_settings(config, root)
+                self._given = given
+
+            return self._settings
+
+    def graph(self, places: Places, *, age: float = 0.0) -> RevisionGraph:
         """The revisions that the files hold now.
 
         :param places: Where the files are.
+        :param age: For how many seconds a file that was changed in its place may go
+            unnoticed. One that was added, removed or replaced is noticed at once.
         :return: The revisions.
         :raises FlaskAlembicError: If the files don't form a history.
         """
@@ -41,13 +70,19 @@ class AppState:
         from .revisions.reading import RevisionFiles
 
         with self._lock:
-            self._files = self._files or RevisionFiles(_run)
-            entries = list_files(places)
+            if self._graph is not None and self._is_fresh(places, age):
+                return self._graph
 
-            if self._graph is None or self._listing != (places, entries):
-                found = self._files.read(places, entries)
+            self._files = self._files or RevisionFiles(_run)
+            self._listed = time.monotonic()
+            listing = list_files(places)
+
+            is_known = (places, listing) == (self._places, self._listing)
+
+            if self._graph is None or not is_known:
+                found = self._files.read(places, listing.entries)
                 self._graph = checked_graph(found, places.script_location)
-                self._listing = (places, entries)
+                self._places, self._listing = places, listing
 
             return self._graph
 
@@ -71,6 +106,33 @@ class AppState:
                 self._fingerprint = now
 
             return self._index
+
+    def _is_fresh(self, places: Places, age: float) -> bool:
+        from .revisions.listing import is_unchanged
+
+        return (
+            age > 0
+            and places == self._places
+            and time.monotonic() - self._listed < age
+            and self._listing is not None
+            and is_unchanged(self._listing)
+        )
+
+
+def _copy(value: t.Any) -> t.Any:
+    """A value to compare with later, whose containers nobody else changes."""
+    if isinstance(value, t.Mapping):
+        return {key: _copy(item) for key, item in value.items()}
+
+    if isinstance(value, (list, tuple)):
+        return type(value), [_copy(item) for item in value]
+
+    return value
+
+
+def _has_file(config: t.Mapping[str, t.Any]) -> bool:
+    """Whether some of the options stand in a file, which may change."""
+    return "config_file" in (config.get("ALEMBIC") or {})
 
 
 def _run(path: str, places: Places) -> Header:

@@ -7,9 +7,9 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
+from .registration import TEMPLATE_NAME
 from .reports import Template
 
-TEMPLATE_NAME: t.Final = "script.py.mako"
 _PACKAGED: t.Final = Path(__file__).parent / "templates"
 _READMES: t.Final = ("README", "README.md", "README.rst", "README.txt")
 

@@ -8,9 +8,6 @@ import typing as t
 
 import click
 
-from ..render import text
-from ..run_errors import ProtectedDatabaseError
-
 if t.TYPE_CHECKING:
     from ..extension import Alembic
 
@@ -28,6 +25,8 @@ def confirmed(alembic: Alembic, run: t.Callable[[], T], question: str) -> T:
     :return: What it returns.
     :raises ProtectedDatabaseError: If nobody can be asked.
     """
+    from ..run_errors import ProtectedDatabaseError
+
     try:
         return run()
     except ProtectedDatabaseError as error:
@@ -56,6 +55,8 @@ def downgrade_question(target: str) -> str:
 
 
 def _ask(undone: t.Mapping[str, tuple[str, ...]], question: str) -> None:
+    from ..render import text
+
     for line in text.undone_lines(undone):
         click.echo(line, err=True)
 

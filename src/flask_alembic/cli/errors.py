@@ -7,7 +7,6 @@ import os
 import sysconfig
 import traceback
 import typing as t
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -67,34 +66,31 @@ class ToldError(click.ClickException):
             click.echo(f"{hint} {self.hint}", file=file, err=True, color=color)
 
 
-@contextmanager
-def told(alembic: Alembic, *, full: bool) -> t.Iterator[None]:
-    """Turn errors that a user can mend into a line. Others are bugs, and raised.
+def end(error: BaseException, alembic: Alembic, *, full: bool) -> Exception | None:
+    """Print what belongs to an error, and make the one that ends the command.
 
+    :param error: What the command raised.
     :param alembic: The extension, for the passwords that must not be shown.
     :param full: Whether to print the whole traceback too.
-    :raises ToldError: For an error that a user can mend, and for SIGTERM.
-    :raises Abort: For Ctrl-C, which Click tells and exits for.
+    :return: What is to be raised instead; ``None`` for a bug, which is raised itself.
     """
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        raise _interrupted(error, alembic) from error
-    except (CommandError, SQLAlchemyError, OSError) as error:
-        if full or _wants_traceback():
-            click.echo(_without_secrets(traceback.format_exc(), alembic), err=True)
-        elif isinstance(error, MigrationFailed):
-            click.echo(
-                _without_secrets(_own_frames(error), alembic), err=True, nl=False
-            )
+    if isinstance(error, KeyboardInterrupt):
+        return _interrupted(error, alembic)
 
-        if isinstance(error, MigrationFailed):
-            _tell_applied(error, alembic)
+    if not isinstance(error, (CommandError, SQLAlchemyError, OSError)):
+        return None
 
-        message, hint, exit_code = _explain(error)
-        message = _without_secrets(message, alembic)
-        hint = hint and _without_secrets(hint, alembic)
-        raise ToldError(message, hint, exit_code) from error
+    if full or _wants_traceback():
+        click.echo(_without_secrets(traceback.format_exc(), alembic), err=True)
+    elif isinstance(error, MigrationFailed):
+        click.echo(_without_secrets(_own_frames(error), alembic), err=True, nl=False)
+
+    if isinstance(error, MigrationFailed):
+        _tell_applied(error, alembic)
+
+    message, hint, exit_code = _explain(error)
+    hint = hint and _without_secrets(hint, alembic)
+    return ToldError(_without_secrets(message, alembic), hint, exit_code)
 
 
 def _interrupted(error: KeyboardInterrupt, alembic: Alembic) -> Exception:

@@ -6,21 +6,19 @@ import typing as t
 
 import click
 
-from ..operations.revision_info import databases_at
-from ..operations.revision_info import revision_info
-from ..render import json
 from ..render import revisions
 
 if t.TYPE_CHECKING:
     from alembic.script import Script
 
     from ..extension import Alembic
-    from ..reports import CurrentRevisions
+    from ..revisions.graph import Revision
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
 Form = t.Literal["ids", "json"] | None
-ByDatabase = t.Mapping[str, tuple["Script", ...]]
+Ids = t.Mapping[str, t.Sequence[str]]
+AnyScript = t.Union["Script", "Revision"]
 
 
 def machine_forms(command: F) -> F:
@@ -39,11 +37,11 @@ def machine_forms(command: F) -> F:
 
 def echo_revisions(
     alembic: Alembic,
-    scripts: t.Iterable[Script],
+    scripts: t.Iterable[AnyScript],
     form: Form,
     *,
     verbose: bool,
-    current: ByDatabase | None = None,
+    current: Ids | None = None,
 ) -> None:
     """Print some revisions.
 
@@ -51,7 +49,7 @@ def echo_revisions(
     :param scripts: The revisions.
     :param form: How.
     :param verbose: Whether to tell people all of each revision.
-    :param current: Where each database is, if that is to be told too.
+    :param current: The ids that each database is at, if that is to be told too.
     """
     if form == "ids":
         echo_ids(script.revision for script in scripts)
@@ -66,33 +64,45 @@ def echo_ids(ids: t.Iterable[str]) -> None:
 
     :param ids: The ids of revisions.
     """
-    for id_ in dict.fromkeys(ids):
-        click.echo(id_)
+    if lines := list(dict.fromkeys(ids)):
+        click.echo("\n".join(lines))
 
 
-def echo_current_json(alembic: Alembic, current: CurrentRevisions) -> None:
+def echo_current_json(
+    alembic: Alembic,
+    current: t.Mapping[str, t.Iterable[AnyScript]],
+    unknown: Ids,
+) -> None:
     """Print where each database is.
 
     :param alembic: The extension.
     :param current: Name to revisions.
+    :param unknown: Name to the ids that no file has.
     """
-    folder, at = alembic.script_directory.dir, databases_at(current)
+    from ..operations.revision_info import revision_info
+    from ..render import json
+
+    folder = alembic.revisions.folder
+    at = _databases_at({n: [s.revision for s in found] for n, found in current.items()})
     click.echo(
         json.current_json(
             {
                 name: [revision_info(s, folder, at[s.revision]) for s in scripts]
                 for name, scripts in current.items()
             },
-            current.unknown,
+            unknown,
         )
     )
 
 
 def _echo_json(
-    alembic: Alembic, scripts: t.Iterable[Script], current: ByDatabase | None
+    alembic: Alembic, scripts: t.Iterable[AnyScript], current: Ids | None
 ) -> None:
-    folder, at = alembic.script_directory.dir, databases_at(current or {})
-    asked = current is not None
+    from ..operations.revision_info import revision_info
+    from ..render import json
+
+    folder = alembic.revisions.folder
+    at, asked = _databases_at(current or {}), current is not None
     click.echo(
         json.revisions_json(
             revision_info(s, folder, at.get(s.revision, ()) if asked else None)
@@ -103,15 +113,31 @@ def _echo_json(
 
 def _echo_lines(
     alembic: Alembic,
-    scripts: t.Iterable[Script],
-    current: ByDatabase | None,
+    scripts: t.Iterable[AnyScript],
+    current: Ids | None,
     *,
     verbose: bool,
 ) -> None:
-    at = databases_at(current or {})
+    at = _databases_at(current or {})
     several = len(alembic.databases) > 1 if at else False
+    lines = []
 
     for script in scripts:
         names = at.get(script.revision)
         told = names if several or names is None else ()
-        click.echo(revisions.script_text(script, verbose=verbose, databases=told))
+        lines.append(revisions.script_text(script, verbose=verbose, databases=told))
+
+    # In one piece: to ask for each line what stdout is takes longer than to make it.
+    if lines:
+        click.echo("\n".join(lines))
+
+
+def _databases_at(current: Ids) -> dict[str, list[str]]:
+    """The databases that are at each id."""
+    result: dict[str, list[str]] = {}
+
+    for name, ids in current.items():
+        for id_ in ids:
+            result.setdefault(id_, []).append(name)
+
+    return result

@@ -75,7 +75,7 @@ class DatabaseGroup(click.Group):
         :param ctx: Click's context.
         :return: What the command returns.
         """
-        from .errors import told
+        from .told import told
 
         if os.environ.get("NO_COLOR"):
             ctx.color = False

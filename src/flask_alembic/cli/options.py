@@ -11,11 +11,11 @@ from contextlib import contextmanager
 import click
 
 from .completion import complete_database
-from .errors import told
 from .group import find_extension
 from .group import QUIET
 from .group import TRACEBACK
 from .signals import terminable
+from .told import told
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 

@@ -6,11 +6,7 @@ import typing as t
 
 import click
 
-from ..render import history as history_text
-from ..render import json
 from ..render import revisions as lines
-from ..render import stamp as stamp_text
-from ..render import text
 from .completion import complete_range
 from .completion import complete_revision
 from .forms import echo_current_json
@@ -29,6 +25,7 @@ from .options import x_option
 
 if t.TYPE_CHECKING:
     from ..extension import Alembic
+    from .forms import AnyScript
     from .forms import Form
 
 _complete = complete_revision("current", "head", "heads", "base")
@@ -63,6 +60,9 @@ def check(ctx: click.Context, alembic: Alembic, form: Form, verbose: bool) -> No
 
     Exits with 1 if a database is behind the revisions, or differs from the models.
     """
+    from ..render import json
+    from ..render import text
+
     with alembic_log(verbose):
         report = alembic.check()
 
@@ -99,21 +99,41 @@ def current(
     verbose: bool,
 ) -> None:
     """Show the revision that each database is at."""
-    found = alembic.current_by_database(**given(skip_missing=skip_missing))
+    found, unknown = _current(alembic, skip_missing=skip_missing)
 
     if form == "ids":
         echo_ids(script.revision for scripts in found.values() for script in scripts)
-        echo_ids(id_ for ids in found.unknown.values() for id_ in ids)
+        echo_ids(id_ for ids in unknown.values() for id_ in ids)
     elif form == "json":
-        echo_current_json(alembic, found)
+        echo_current_json(alembic, found, unknown)
     else:
-        known = {n: s for n, s in found.items() if s or n not in found.unknown}
+        known = {n: s for n, s in found.items() if s or n not in unknown}
         echo_lines(lines.current_lines(known, verbose=verbose))
-        echo_lines(stamp_text.unknown_lines(found.unknown))
+        _echo_unknown(unknown)
 
     if check_heads and alembic.needs_upgrade():
         click.echo("A database is not at head. Run 'flask db upgrade'.", err=True)
         ctx.exit(1)
+
+
+def _current(
+    alembic: Alembic, *, skip_missing: bool
+) -> tuple[t.Mapping[str, t.Sequence[AnyScript]], t.Mapping[str, tuple[str, ...]]]:
+    """The revisions that each database is at, and the ids that no file has."""
+    graph, ids = alembic.revisions, alembic.current_ids()
+
+    if all(id_ in graph for found in ids.values() for id_ in found):
+        return {name: [graph[id_] for id_ in found] for name, found in ids.items()}, {}
+
+    current = alembic.current_by_database(**given(skip_missing=skip_missing))
+    return current, current.unknown
+
+
+def _echo_unknown(unknown: t.Mapping[str, tuple[str, ...]]) -> None:
+    if unknown:
+        from ..render import stamp as stamp_text
+
+        echo_lines(stamp_text.unknown_lines(unknown))
 
 
 @click.command(cls=DatabaseCommand)
@@ -129,7 +149,9 @@ def heads(
     alembic: Alembic, resolve_dependencies: bool, form: Form, verbose: bool
 ) -> None:
     """Show the newest revision of each branch."""
-    echo_revisions(alembic, alembic.heads(resolve_dependencies), form, verbose=verbose)
+    graph = alembic.revisions
+    ids = graph.effective_heads if resolve_dependencies else graph.heads
+    echo_revisions(alembic, [graph[id_] for id_ in ids], form, verbose=verbose)
 
 
 def _read_range(
@@ -207,12 +229,19 @@ def log(
         _echo_applied(alembic, form, verbose=verbose)
         return
 
-    found = alembic.log(*(rev_range or (start, end)))
-    at = alembic.current_by_database() if indicate_current else None
+    start, end = rev_range or (start, end)
+    is_whole = (start, end) == ("base", "heads")
+    found: t.Sequence[AnyScript] = (
+        alembic.revisions.newest_first() if is_whole else alembic.log(start, end)
+    )
+    at = alembic.current_ids() if indicate_current else None
     echo_revisions(alembic, found, form, verbose=verbose, current=at)
 
 
 def _echo_applied(alembic: Alembic, form: Form, *, verbose: bool) -> None:
+    from ..render import history as history_text
+    from ..render import json
+
     found = alembic.applied()
 
     if form == "ids":

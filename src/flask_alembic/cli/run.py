@@ -6,9 +6,6 @@ import typing as t
 
 import click
 
-from ..arguments import number_as_id
-from ..errors import SchemaMismatchError
-from ..history import History
 from ..render import stamp as stamp_text
 from ..render import text
 from .completion import complete_revision
@@ -154,6 +151,8 @@ def stamp(
     def run() -> MigrationReport:
         return alembic.stamp(targets or "heads", **options)
 
+    from ..errors import SchemaMismatchError
+
     try:
         with progress(verbose):
             report = confirmed(alembic, run, "Empty the version table?")
@@ -182,6 +181,12 @@ def ensure_version(alembic: Alembic, verbose: bool) -> None:
 
 def _tell_number(alembic: Alembic, target: str, sign: str) -> None:
     """A number that is the beginning of an id may have been meant for a count."""
+    if not target.strip().isdecimal():
+        return
+
+    from ..arguments import number_as_id
+    from ..history import History
+
     if id_ := number_as_id(target, History(alembic.script_directory), sign=sign):
         click.echo(stamp_text.number_line(target, id_), err=True)
 
@@ -196,5 +201,5 @@ def _tell(alembic: Alembic, report: MigrationReport | None, direction: str) -> N
 
     tell_lines(stamp_text.skipped_lines(report))
     tell_lines(stamp_text.forgotten_lines(report))
-    heads = History(alembic.script_directory).effective_heads
+    heads = alembic.revisions.effective_heads
     tell_lines(text.run_summary(report, direction, heads), fg="green")

@@ -12,9 +12,6 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from ..errors import FlaskAlembicError
-from ..folders import write_whole
-from ..render import sql as render
 from .options import alembic_log
 
 if t.TYPE_CHECKING:
@@ -101,6 +98,8 @@ def _refuse(ctx: click.Context, names: t.Collection[str]) -> None:
 
 
 def _write(scripts: t.Mapping[str, str], output: str | None) -> None:
+    from ..render import sql as render
+
     if output is None:
         # Bytes: what the locale has no character for would be lost.
         click.echo(render.all_scripts(scripts).encode(), nl=False)
@@ -115,10 +114,14 @@ def _write(scripts: t.Mapping[str, str], output: str | None) -> None:
 
 
 def _write_file(path: Path, text: str) -> None:
+    from ..folders import write_whole
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text.encode())
     except OSError as error:
+        from ..errors import FlaskAlembicError
+
         raise FlaskAlembicError(
             f"{path}: {error.strerror or error}",
             hint="Name a folder that can be written to: --output FOLDER.",

@@ -1,4 +1,4 @@
-"""The verbs. Each is a module, loaded when it is first used, because each loads
+"""The verbs. Each is a module, loaded when it is first used, because most load
 Alembic.
 """
 
@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
     from . import repair as repair
     from . import resume as resume
     from . import revision as revision
+    from . import settled as settled
     from . import stamp as stamp
     from . import upgrade as upgrade
 
@@ -33,6 +34,7 @@ _VERBS: t.Final = frozenset(
         "repair",
         "resume",
         "revision",
+        "settled",
         "stamp",
         "upgrade",
     }

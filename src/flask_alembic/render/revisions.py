@@ -5,7 +5,11 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from alembic.script import Script
+    from alembic.script import Script as AlembicScript
+
+    from ..revisions.graph import Revision
+
+    Script = AlembicScript | Revision
 
 
 def script_text(
@@ -36,7 +40,7 @@ def branch_text(script: Script, children: t.Iterable[Script], *, verbose: bool) 
 
 
 def current_lines(
-    databases: t.Mapping[str, tuple[Script, ...]], *, verbose: bool
+    databases: t.Mapping[str, t.Sequence[Script]], *, verbose: bool
 ) -> list[str]:
     """Where each database is.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ..adopt_reports import Verification
-from ..reports import MigrationReport
+if t.TYPE_CHECKING:
+    from ..adopt_reports import Verification
+    from ..reports import MigrationReport
+
 from .text import change_lines
 from .text import joined
 

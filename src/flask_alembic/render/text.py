@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ..reports import AppliedStep
-from ..reports import Change
-from ..reports import CheckReport
-from ..reports import DatabaseCheck
-from ..reports import MigrationReport
-from ..reports import VersionTable
+if t.TYPE_CHECKING:
+    from ..reports import AppliedStep
+    from ..reports import Change
+    from ..reports import CheckReport
+    from ..reports import DatabaseCheck
+    from ..reports import MigrationReport
+    from ..reports import VersionTable
+
 
 if t.TYPE_CHECKING:
     from alembic.script import Script

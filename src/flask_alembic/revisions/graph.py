@@ -73,9 +73,11 @@ class RevisionGraph:
 
     :param revisions: The revisions, in the order of their files. No id is there twice,
         and what they name is there.
+    :param folder: The migrations folder, from which on messages name the files.
     """
 
-    def __init__(self, revisions: t.Iterable[Revision]) -> None:
+    def __init__(self, revisions: t.Iterable[Revision], folder: str = "") -> None:
+        self.folder: str = folder
         self._revisions = {found.revision: found for found in revisions}
         self.labels: t.Mapping[str, str] = {
             label: found.revision

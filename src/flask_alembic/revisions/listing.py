@@ -29,11 +29,20 @@ class Entry(t.NamedTuple):
     size: int
 
 
-def list_files(places: Places) -> list[Entry]:
+class Listing(t.NamedTuple):
+    """What is in the folders."""
+
+    entries: list[Entry]
+    """The Python files, each once: folder by folder, by name within each."""
+    folders: dict[str, int]
+    """When a file was last added to a folder or taken out of it, in nanoseconds."""
+
+
+def list_files(places: Places) -> Listing:
     """The Python files in the folders, each once. None is opened.
 
     :param places: Where to look.
-    :return: The files: folder by folder, by name within each.
+    :return: What is there.
     :raises FlaskAlembicError: If the script location is not there.
     """
     if not os.path.isdir(places.script_location):
@@ -42,17 +51,27 @@ def list_files(places: Places) -> list[Entry]:
         raise no_folder(places.script_location)
 
     entries: dict[str, Entry] = {}
-    seen: set[str] = set()
+    folders: dict[str, int] = {}
 
     for folder in places.folders:
-        for real, entry in _files(folder, places, seen):
+        for real, entry in _files(folder, places, folders):
             entries.setdefault(real, entry)
 
-    return list(entries.values())
+    return Listing(list(entries.values()), folders)
+
+
+def is_unchanged(listing: Listing) -> bool:
+    """Whether the folders hold the same files, as far as they tell themselves: not, if
+    a file was changed in its place.
+
+    :param listing: What was in them.
+    :return: ``True`` if they hold the same.
+    """
+    return all(_changed(path) == time for path, time in listing.folders.items())
 
 
 def _files(
-    folder: str, places: Places, seen: set[str]
+    folder: str, places: Places, seen: dict[str, int]
 ) -> t.Iterator[tuple[str, Entry]]:
     """The files in a folder, each with its real path: links may lead to it twice."""
     real = os.path.realpath(folder)
@@ -60,7 +79,7 @@ def _files(
     if real in seen:
         return
 
-    seen.add(real)
+    seen[real] = _changed(real)
     folders = []
     names = set()
 
@@ -82,6 +101,13 @@ def _files(
         for name in folders:
             if name != _CACHE:
                 yield from _files(os.path.join(folder, name), places, seen)
+
+
+def _changed(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
 
 
 def _sorted(folder: str) -> list[os.DirEntry[str]]:

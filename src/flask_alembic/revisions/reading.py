@@ -95,7 +95,7 @@ def checked_graph(revisions: list[Revision], folder: str) -> RevisionGraph:
     _check_ids(revisions, folder)
     _check_labels(revisions)
     _check_others(revisions, folder)
-    graph = RevisionGraph(revisions)
+    graph = RevisionGraph(revisions, folder)
 
     for relation, depends in ((graph.down, False), (graph.needed, True)):
         if len(oldest_first(relation)) < len(relation):

@@ -1,0 +1,137 @@
+"""Whether there is nothing to do, seen without Alembic, as most runs of a deploy find.
+Where anything is unusual, nothing is said, and the ordinary way tells.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..checksum import file_hash
+from ..look import looking
+from ..look import rows
+from ..look import Unusual
+from ..look import version_ids
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from ..databases import Database
+    from ..revisions.graph import RevisionGraph
+    from ..run_settings import RunSettings
+
+Ids = dict[str, tuple[str, ...]]
+Options = t.Mapping[str, t.Any]
+
+# As read_newest() of the table of applied revisions has them.
+_NOTED: t.Final = ("revision", "direction", "parents", "file_hash")
+
+
+def ids_at(
+    databases: t.Iterable[Database],
+    options: t.Mapping[str, Options],
+    *,
+    keep_pooled: bool,
+) -> Ids | None:
+    """Where databases stand.
+
+    :param databases: The databases.
+    :param options: Name to what ``ALEMBIC_CONTEXT`` says of each.
+    :param keep_pooled: Whether connections go back to the pool.
+    :return: Name to the ids in the version table; ``None`` if a look does not tell.
+    """
+    try:
+        found = {}
+
+        for database in databases:
+            with looking(database.engine, keep_pooled=keep_pooled) as connection:
+                place = _place(options[database.name])
+                found[database.name] = tuple(version_ids(connection, *place))
+
+        return found
+    except Unusual:
+        return None
+
+
+def settled_ids(
+    databases: t.Iterable[Database],
+    options: t.Mapping[str, Options],
+    graph: RevisionGraph,
+    settings: RunSettings,
+    *,
+    keep_pooled: bool,
+) -> Ids | None:
+    """Where databases stand, if an upgrade finds nothing to do and to tell.
+
+    :param databases: The databases.
+    :param options: Name to what ``ALEMBIC_CONTEXT`` says of each.
+    :param graph: The revisions.
+    :param settings: How migrations run.
+    :param keep_pooled: Whether connections go back to the pool.
+    :return: Name to the ids in the version table; ``None`` if there may be something.
+    """
+    heads, found = sorted(graph.effective_heads), {}
+
+    try:
+        for database in databases:
+            with looking(database.engine, keep_pooled=keep_pooled) as connection:
+                place = _place(options[database.name])
+                ids = version_ids(connection, *place)
+
+                if ids != heads or _is_noted(connection, place, graph, settings):
+                    return None
+
+                found[database.name] = tuple(ids)
+    except Unusual:
+        return None
+
+    return found
+
+
+def _place(options: Options) -> tuple[str, str | None]:
+    """Name and schema of the version table."""
+    table = options.get("version_table") or "alembic_version"
+    return table, options.get("version_table_schema")
+
+
+def _is_noted(
+    connection: sa.Connection,
+    place: tuple[str, str | None],
+    graph: RevisionGraph,
+    settings: RunSettings,
+) -> bool:
+    """Whether something may be noted that is to be told of: a revision that is half
+    done, or one that was edited since.
+    """
+    table, schema = place
+
+    if settings.journal and rows(
+        connection, f"{table}_journal", schema, ("revision",), "revision"
+    ):
+        return True
+
+    if not settings.history or settings.changed_revisions == "ignore":
+        return False
+
+    found = rows(connection, f"{table}_history", schema, ("id", *_NOTED), "id")
+    newest = {row[1]: row for row in found}
+    return not all(_is_same(graph, *row[1:]) for row in newest.values())
+
+
+def _is_same(
+    graph: RevisionGraph, id_: str, direction: str, parents: str, noted: str | None
+) -> bool:
+    """Whether a revision is to the letter what it was when it was applied."""
+    if direction == "downgrade" or id_ == "base":
+        return True
+
+    if id_ not in graph or ",".join(graph.down[id_]) != parents.replace(" ", ""):
+        return False
+
+    if noted is None:
+        return True
+
+    try:
+        with open(graph[id_].path, "rb") as file:
+            return file_hash(file.read()) == noted
+    except OSError:
+        return False
