@@ -1510,9 +1510,14 @@ def test_right_to_read_only(
 
     arrange(app, {"r2_.py": revision()})
     result = db(app, "upgrade")
+    new, old = (
+        ("%(new)s::VARCHAR", "%(old)s::VARCHAR")
+        if server.name == "postgresql"
+        else ("%(new)s", "%(old)s")
+    )
     sql = (
-        "UPDATE alembic_version SET version_num='r2' WHERE"
-        " alembic_version.version_num = 'r1'"
+        f"UPDATE alembic_version SET version_num={new} WHERE"
+        f" alembic_version.version_num = {old}"
     )
     assert alike(readable(unwarned(result), apps.folder)) == (
         "default is at r1.\n"

@@ -170,7 +170,7 @@ class AppBinding:
             config = make_config(environment.settings, names if len(names) > 1 else ())
             environment.config = self._hooks.configure_config(config)
 
-        environment.pass_options(environment.config)
+        environment.made.pass_options(environment.config, environment.options)
         return environment.config
 
     @property
@@ -201,7 +201,8 @@ class AppBinding:
         """
         environment = self._environment()
 
-        if environment.graph is None:
+        # A script directory may have got new ones.
+        if environment.graph is None or environment.script is not None:
             environment.graph = self._read_graph()
 
         return environment.graph

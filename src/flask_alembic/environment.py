@@ -8,12 +8,11 @@ import typing as t
 from contextlib import contextmanager
 from functools import cached_property
 
+from .alembic_objects import AlembicObjects
 from .call_options import CallOptions
 from .context_options import OptionsOfDatabases
 
 if t.TYPE_CHECKING:
-    from argparse import Namespace
-
     import sqlalchemy as sa
     from alembic.config import Config
     from alembic.operations import Operations
@@ -62,13 +61,10 @@ class Environment:
         self._keep_pooled = keep_pooled
         self._borrowed = dict(connections or {})
         self._kept: set[str] = set()
-        self._cmd_opts: Namespace | None = None
-        self._environment_contexts: dict[str, EnvironmentContext] = {}
+        self.made: AlembicObjects = AlembicObjects()
         self.context_options: OptionsOfDatabases = OptionsOfDatabases(
             settings.context, hooks
         )
-        self._contexts: dict[str, MigrationContext] = {}
-        self._operations: dict[str, Operations] = {}
 
     def like(
         self,
@@ -106,7 +102,7 @@ class Environment:
         """Whether a connection is open here, or somebody's own is to be used."""
         return bool(
             self._borrowed
-            or self._contexts
+            or self.made.contexts
             or (self.has_connections and self.connections.names)
         )
 
@@ -137,13 +133,9 @@ class Environment:
         :param script: The revisions.
         :return: The same one until the connection is closed.
         """
-        if name not in self._environment_contexts:
-            from alembic.runtime.environment import EnvironmentContext
-
-            self._environment_contexts[name] = EnvironmentContext(config, script)
-
-        self.pass_options(config)
-        return self._environment_contexts[name]
+        found = self.made.environment_context(name, config, script)
+        self.made.pass_options(config, self.options)
+        return found
 
     def migration_contexts(
         self,
@@ -160,22 +152,38 @@ class Environment:
             the next call tries again.
         """
         selected = self.options.select(databases)
-        missing = [name for name in selected if name not in self._contexts]
+        missing = [name for name in selected if name not in self.made.contexts]
         self.connections.wait(self.options.wait)
 
         try:
             for name in missing:
-                self._contexts[name] = self._open(name, databases, config, script)
+                self.made.contexts[name] = self._open(name, databases, config, script)
         except BaseException:
             self.close(missing, commit=False)
             raise
 
-        self.pass_options(config)
+        self.made.pass_options(config, self.options)
 
         if self.options.databases is None:
-            return self._contexts
+            return self.made.contexts
 
-        return {name: self._contexts[name] for name in selected}
+        return {name: self.made.contexts[name] for name in selected}
+
+    def operations(
+        self, contexts: dict[str, MigrationContext]
+    ) -> dict[str, Operations]:
+        """Operations that run at once, outside of a migration.
+
+        :param contexts: The contexts to run them on.
+        :return: Name to operations. What they do is committed when the app context
+            ends well.
+        """
+        found = self.made.operations_on(contexts)
+
+        if self.options.databases is None:
+            return found
+
+        return {name: found[name] for name in contexts}
 
     @contextmanager
     def using(self, options: CallOptions) -> t.Iterator[None]:
@@ -189,28 +197,6 @@ class Environment:
             yield
         finally:
             self.options = before
-
-    def operations(
-        self, contexts: dict[str, MigrationContext]
-    ) -> dict[str, Operations]:
-        """Operations that run at once, outside of a migration.
-
-        :param contexts: The contexts to run them on.
-        :return: Name to operations. What they do is committed when the app context
-            ends well.
-        """
-        from .async_operations import make_operations
-
-        for name, context in contexts.items():
-            known = self._operations.get(name)
-
-            if known is None or known.migration_context is not context:
-                self._operations[name] = make_operations(context)
-
-        if self.options.databases is None:
-            return self._operations
-
-        return {name: self._operations[name] for name in contexts}
 
     @contextmanager
     def lent(self) -> t.Iterator[None]:
@@ -240,7 +226,7 @@ class Environment:
             self.connections.settle()
             yield
         except BaseException as error:
-            self._forget(None)
+            self.made.forget(None)
             self.connections.set_aside()
 
             if not before:
@@ -263,7 +249,7 @@ class Environment:
         :raises Exception: If such work can't be committed. Everything is given back
             all the same.
         """
-        self._forget(names)
+        self.made.forget(names)
 
         if not self.has_connections:
             return
@@ -287,12 +273,6 @@ class Environment:
         self.context_options = OptionsOfDatabases(settings.context, self._hooks)
         self.close(commit=True)
 
-    def _forget(self, names: t.Iterable[str] | None) -> None:
-        for made in (self._contexts, self._operations, self._environment_contexts):
-            # All: also those that a subclass made, or that are not connected.
-            for name in list(made if names is None else names):
-                made.pop(name, None)
-
     def _open(
         self,
         name: str,
@@ -314,15 +294,3 @@ class Environment:
             compare_by_meaning(result)
 
         return hide(result)
-
-    def pass_options(self, config: Config) -> None:
-        """Let revisions, templates and hooks ask for what the caller gave.
-
-        :param config: What they ask.
-        """
-        # A subclass may have set its own.
-        if config.cmd_opts is self._cmd_opts:
-            self._cmd_opts = config.cmd_opts = self.options.as_namespace()
-
-        for context in self._environment_contexts.values():
-            context.context_opts["tag"] = self.options.tag

@@ -66,7 +66,7 @@ class OfflineEnvironment(Environment):
         """Name to script, in the order of the databases."""
         return {
             name: _text(self._written[name].getvalue(), context.dialect.name)
-            for name, context in self._contexts.items()
+            for name, context in self.made.contexts.items()
         }
 
     def refuse_connected(self, contexts: t.Mapping[str, MigrationContext]) -> None:

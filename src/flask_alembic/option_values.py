@@ -187,6 +187,11 @@ def _check_known_names(options: t.Mapping[str, str]) -> None:
                 "output_encoding", encoding, "is not an encoding"
             ) from error
 
+    length = options.get("truncate_slug_length")
+
+    if length is not None and not length.isdecimal():
+        raise config_error("truncate_slug_length", length, "must be a number")
+
     if zone := options.get("timezone"):
         from zoneinfo import available_timezones
 
