@@ -42,6 +42,7 @@ ON_INSTANCES: t.Final = {
     "_in_external_transaction": MigrationContext,
     "_normalized_down_revisions": Script,
     "_normalized_resolved_dependencies": Script,
+    "_orig_branch_labels": Script,
     "_resolved_dependencies": Script,
     "_transaction_per_migration": MigrationContext,
     "_version": MigrationContext,
