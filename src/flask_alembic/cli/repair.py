@@ -7,7 +7,6 @@ import typing as t
 
 import click
 
-from ..errors import FlaskAlembicError
 from ..render import history as lines
 from .options import alembic_log
 from .options import database_option
@@ -74,6 +73,8 @@ def _end(ctx: click.Context, findings: t.Sequence[Finding], *, may_mend: bool) -
 
     if may_mend or not open_:
         ctx.exit(1)
+
+    from ..errors import FlaskAlembicError
 
     raise FlaskAlembicError(
         f"Nothing was changed: {len(open_)} of these can be mended, and there is no"

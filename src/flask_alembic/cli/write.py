@@ -6,9 +6,7 @@ import typing as t
 
 import click
 
-from ..errors import TargetError
 from ..render import text
-from ..reports import NewRevisions
 from ..revisions.paths import display
 from .completion import complete_label
 from .completion import complete_revision
@@ -22,7 +20,9 @@ from .options import verbose_log
 if t.TYPE_CHECKING:
     from alembic.script import Script
 
+    from ..errors import TargetError
     from ..extension import Alembic
+    from ..reports import NewRevisions
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
@@ -208,6 +208,8 @@ def _write(
 
 
 def _tell(alembic: Alembic, written: NewRevisions | list[Script | None] | None) -> None:
+    from ..reports import NewRevisions
+
     skipped = isinstance(written, NewRevisions) and written.skipped
 
     if not written and not skipped:
@@ -242,6 +244,8 @@ def _tell_wrote(alembic: Alembic, script: Script) -> None:
 
 
 def _not_one(revision: str, found: t.Sequence[Script]) -> TargetError:
+    from ..errors import TargetError
+
     if not found:
         return TargetError(
             f"There is no revision at '{revision}'.",

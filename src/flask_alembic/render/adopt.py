@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ..adopt_reports import AdoptedDatabase
-from ..adopt_reports import AdoptedFolder
-from ..adopt_reports import AdoptReport
+if t.TYPE_CHECKING:
+    from ..adopt_reports import AdoptedDatabase
+    from ..adopt_reports import AdoptedFolder
+    from ..adopt_reports import AdoptReport
+
 from .text import change_lines
 from .text import joined
 

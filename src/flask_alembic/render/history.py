@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ..history_reports import Finding
-from ..history_reports import HistoryEntry
+if t.TYPE_CHECKING:
+    from ..history_reports import Finding
+    from ..history_reports import HistoryEntry
+
 from .text import shorten
 
 _WIDTH: t.Final = 80
