@@ -38,16 +38,19 @@ class Models:
         """Whether no two tables have one name."""
         return len(self.tables) == len(self._all)
 
-    def part(self, keys: t.Collection[TableKey]) -> sa.MetaData:
+    def part(
+        self, keys: t.Collection[TableKey], *, sort: bool
+    ) -> sa.MetaData:
         """Some of the tables, for Alembic to compare.
 
         :param keys: Which ones.
+        :param sort: Whether their order matters, as where tables are to be created.
         :return: What Alembic takes as metadata.
         """
         tables = {
             table.key: table for key, table in self.tables.items() if key in keys
         }
-        return _Part(self.metadatas, tables)
+        return _Part(tables, self.metadatas if sort else ())
 
     def _key(self, table: sa.Table) -> TableKey:
         schema = None if table.schema == self.default_schema else table.schema
@@ -55,18 +58,22 @@ class Models:
 
 
 class _Part(sa.MetaData):
-    """Tables that belong to other metadata, in the order of those."""
+    """Tables that belong to other metadata, in the order of those if they are given."""
 
     def __init__(
-        self, metadatas: t.Sequence[sa.MetaData], tables: dict[str, sa.Table]
+        self, tables: dict[str, sa.Table], metadatas: t.Sequence[sa.MetaData]
     ) -> None:
         super().__init__()
-        self._metadatas = metadatas
         self.tables = t.cast(t.Any, tables)
+        self._metadatas = metadatas
 
     @property
     def sorted_tables(self) -> list[sa.Table]:
-        """The tables, those first that others refer to."""
+        """The tables; if there is an order, those first that others refer to."""
+        if not self._metadatas:
+            return list(self.tables.values())
+
+        # Sorting a part alone might give another order.
         return [
             table
             for metadata in self._metadatas

@@ -178,9 +178,8 @@ class _Passes:
         for schema, name in found:
             names.setdefault(schema, []).append(name)
 
-        return self.comparison.run(
-            self.models.part(wanted), self.reader.inspector(names)
-        )
+        part = self.models.part(wanted, sort=not set(wanted) <= set(found))
+        return self.comparison.run(part, self.reader.inspector(names))
 
     def _ask_for_defaults(self, keys: t.Collection[TableKey]) -> None:
         by_meaning = self.context.impl.compare_server_default

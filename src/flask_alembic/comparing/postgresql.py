@@ -14,6 +14,7 @@ from .facts import Names
 from .facts import TableFacts
 from .facts import TableKey
 from .freezing import frozen
+from .freezing import frozen_state
 from .serving import serving
 from .serving import Stored
 
@@ -23,6 +24,10 @@ _READ: t.Final = (
     "unique_constraints",
     "foreign_keys",
     "table_comment",
+)
+# What a column may have that is understood here: none is computed.
+_COLUMN: t.Final = frozenset(
+    {"name", "type", "nullable", "default", "autoincrement", "comment", "identity"}
 )
 _SEQUENCE: t.Final = re.compile(r"nextval\('([^']+)'::regclass\)")
 
@@ -123,11 +128,18 @@ class PostgreSQLReader:
 
 
 def _frozen(column: t.Mapping[str, t.Any]) -> t.Hashable:
-    if column.get("computed"):
+    if not column.keys() <= _COLUMN:
         return None
 
     try:
-        key = tuple((k, frozen(column[k])) for k in column if k != "name")
+        key = (
+            frozen_state(column["type"]),
+            column["nullable"],
+            column["default"],
+            column.get("autoincrement"),
+            column.get("comment"),
+            frozen(column.get("identity")),
+        )
         hash(key)
     except TypeError:
         return None
