@@ -21,6 +21,23 @@ _NOTES: t.Final = frozenset(
 _CONSTANTS: t.Final = (True_, False_, Null)
 
 
+class Kinds:
+    """Keeps one of all values that are equal. Thousands of columns are of few kinds, and
+    what is thrown away at once costs the garbage collector nothing.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[t.Hashable, t.Hashable] = {}
+
+    def one(self, value: t.Hashable) -> t.Hashable:
+        """Take the value that is kept.
+
+        :param value: Any value.
+        :return: An equal one.
+        """
+        return self._kept.setdefault(value, value)
+
+
 def frozen(value: t.Any) -> t.Hashable:
     """Make a value of an object's state.
 

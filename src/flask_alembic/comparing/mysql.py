@@ -14,6 +14,7 @@ from sqlalchemy import Inspector
 from .facts import Names
 from .facts import TableFacts
 from .facts import TableKey
+from .freezing import Kinds
 from .serving import serving
 
 _GENERATED: t.Final = re.compile(r" (?:GENERATED|AS) ")
@@ -36,6 +37,7 @@ class MySQLReader:
         mark = re.escape(preparer.initial_quote)
         self._column = re.compile(rf"  {mark}((?:[^{mark}]|{mark}{mark})+){mark} (.*)")
         self._doubled = preparer.initial_quote
+        self._kinds = Kinds()
 
     @classmethod
     def find(cls, connection: sa.Connection) -> MySQLReader | None:
@@ -97,7 +99,7 @@ class MySQLReader:
         if _GENERATED.search(definition):
             return name, None
 
-        return name, (definition, self._quote(name) in primary)
+        return name, self._kinds.one((definition, self._quote(name) in primary))
 
     def _ask(self, name: str, schema: str | None, method: str) -> t.Any:
         return getattr(self._dialect, method)(self._connection, name, schema=schema)

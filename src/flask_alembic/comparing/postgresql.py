@@ -15,6 +15,7 @@ from .facts import TableFacts
 from .facts import TableKey
 from .freezing import frozen
 from .freezing import frozen_state
+from .freezing import Kinds
 from .serving import serving
 from .serving import Stored
 
@@ -52,6 +53,7 @@ class PostgreSQLReader:
         self._connection = connection
         self._stored: Stored = {kind: {} for kind in _READ}
         self._defaults: dict[TableKey, dict[str, str]] = {}
+        self._kinds = Kinds()
 
     @classmethod
     def find(cls, connection: sa.Connection) -> PostgreSQLReader:
@@ -97,7 +99,7 @@ class PostgreSQLReader:
             each["name"]: each["default"] for each in columns if each["default"]
         }
         return TableFacts(
-            columns={each["name"]: _frozen(each) for each in columns},
+            columns={each["name"]: self._kinds.one(_frozen(each)) for each in columns},
             indexes=self._stored["indexes"].get(key, ()),
             unique_constraints=self._stored["unique_constraints"].get(key, ()),
             foreign_keys=self._stored["foreign_keys"].get(key, ()),

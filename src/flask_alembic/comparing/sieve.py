@@ -18,6 +18,7 @@ from alembic.operations.ops import UpgradeOps
 from .constraints import same_constraints
 from .facts import TableFacts
 from .facts import TableKey
+from .freezing import Kinds
 from .models import frozen_column
 
 Pairs = dict[str, t.Hashable]
@@ -44,6 +45,7 @@ class Sieve:
     def __init__(self, dialect: sa.Dialect) -> None:
         self._dialect = dialect
         self._pairs: dict[TableKey, Pairs] = {}
+        self._kinds = Kinds()
 
     def sort(
         self, tables: t.Mapping[TableKey, tuple[TableFacts, sa.Table]]
@@ -95,10 +97,15 @@ class Sieve:
         for column in table.columns:
             name = str(column.name)
             found = facts.columns.get(name)
-            wanted = frozen_column(column, self._dialect) if found is not None else None
 
-            if wanted is not None and not column.system:
-                pairs[name] = (found, wanted, column is table.autoincrement_column)
+            if found is None or column.system:
+                continue
+
+            wanted = self._kinds.one(frozen_column(column, self._dialect))
+
+            if wanted is not None:
+                is_counted = column is table.autoincrement_column
+                pairs[name] = self._kinds.one((found, wanted, is_counted))
 
         return pairs
 

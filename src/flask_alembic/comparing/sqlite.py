@@ -12,6 +12,7 @@ from sqlalchemy import Inspector
 from .facts import Names
 from .facts import TableFacts
 from .facts import TableKey
+from .freezing import Kinds
 from .serving import serving
 
 Rows = list[t.Sequence[t.Any]]
@@ -34,6 +35,7 @@ class SQLiteReader:
         self._connection = connection
         self._pragmas: dict[tuple[str, str | None, str], Rows] = {}
         self._texts: dict[TableKey, str] = {}
+        self._kinds = Kinds()
         self._dialect = t.cast(t.Any, _answering(connection.dialect, self))
 
     @classmethod
@@ -163,7 +165,7 @@ class SQLiteReader:
         automatic = any(row[1].startswith("sqlite_autoindex") for row in lists)
         return TableFacts(
             columns={
-                row[1]: tuple(row[2:]) if not row[6] else None
+                row[1]: self._kinds.one(tuple(row[2:]) if not row[6] else None)
                 for row in self._pragmas["table_xinfo", schema, name]
                 if row[6] != 1
             },
