@@ -133,10 +133,17 @@ def _reflected_unique(found: Reflected) -> tuple[str | None, _Columns]:
 
 
 def _is_plain(found: Reflected, known: frozenset[str]) -> bool:
-    if found.keys() <= known and not any(found.get("dialect_options", {}).values()):
+    options = found.get("dialect_options", {}).values()
+
+    # A value may be an expression, which has no truth.
+    if found.keys() <= known and all(map(_is_unset, options)):
         return True
 
     raise _CannotTell
+
+
+def _is_unset(option: t.Any) -> bool:
+    return option is None or option is False or isinstance(option, list) and not option
 
 
 def _made_for_foreign_keys(facts: TableFacts, indexes: _Indexes) -> list[str]:
