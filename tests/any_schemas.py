@@ -147,15 +147,13 @@ def metadata(server: str, tables: t.Iterable[Table]) -> sa.MetaData:
 def _add(
     metadata: sa.MetaData, server: str, table: Table, known: t.Container[str]
 ) -> None:
-    # Few servers have comments on tables.
-    options = {"comment": table.comment} if server != "sqlite" else {}
     made = sa.Table(
         table.name,
         metadata,
         sa.Column("id", sa.Integer, primary_key=True),
         *(kinds(server)[kind](name) for name, kind in table.columns),
         schema=table.schema,
-        **options,
+        comment=table.comment,
     )
 
     for number, key in enumerate(table.keys):
@@ -247,7 +245,9 @@ def _references(server: str, name: str) -> st.SearchStrategy[Reference]:
     # Only to tables with a smaller name: there is an order to create them in.
     return st.builds(
         Reference,
-        st.sampled_from([each for each in TABLES if each <= name and each != "a.b"] or [name]),
+        st.sampled_from(
+            [each for each in TABLES if each <= name and each != "a.b"] or [name]
+        ),
         st.booleans(),
         st.sampled_from([tuple(each.items()) for each in choices]),
     )
@@ -284,6 +284,4 @@ def _changed(draw: st.DrawFn, server: str, table: Table) -> Table | None:
 @functools.cache
 def twins(server: str, kind: str, count: int = 3) -> tuple[Table, ...]:
     """Tables that are alike but for their names."""
-    return tuple(
-        Table(f"twin_{number}", (("name", kind),)) for number in range(count)
-    )
+    return tuple(Table(f"twin_{number}", (("name", kind),)) for number in range(count))

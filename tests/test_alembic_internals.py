@@ -1,7 +1,8 @@
 """What Alembic does not promise to keep, and the extension relies on.
 
 When one of these tests fails with a new version of Alembic, the module that it is about
-has to follow: ``alembic_internals.py``, ``alembic_batch.py`` or ``scripts.py``.
+has to follow: ``alembic_internals.py``, ``alembic_batch.py``,
+``alembic_comparison.py`` or ``scripts.py``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import alembic.op
 import pytest
 import sqlalchemy as sa
+from alembic import autogenerate
 from alembic.ddl.impl import DefaultImpl
 from alembic.operations import Operations
 from alembic.operations.batch import ApplyBatchImpl
@@ -25,6 +27,7 @@ from alembic.runtime.migration import StampStep
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
+from alembic.util import Dispatcher
 from alembic.util import sqla_compat
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
@@ -34,10 +37,16 @@ from apps import write_revision
 from flask_alembic import alembic_batch
 from flask_alembic import alembic_internals
 
-ROOMS: t.Final = ("alembic_batch.py", "alembic_internals.py", "scripts.py")
+ROOMS: t.Final = (
+    "alembic_batch.py",
+    "alembic_comparison.py",
+    "alembic_internals.py",
+    "scripts.py",
+)
 
 ON_INSTANCES: t.Final = {
     "_in_external_transaction": MigrationContext,
+    "_registry": Dispatcher,
     "_transaction_per_migration": MigrationContext,
     "_version": MigrationContext,
     "_versioned_down_revisions": Script,
@@ -63,7 +72,10 @@ ON_CLASSES: t.Final = {
     "_version_locations": ScriptDirectory,
 }
 
-IN_MODULES: t.Final = {"_invoke": write_hooks, "_is_type_bound": sqla_compat}
+IN_MODULES: t.Final = {
+    "_invoke": write_hooks,
+    "_is_type_bound": sqla_compat,
+}
 
 
 @pytest.fixture
@@ -137,7 +149,11 @@ def test_instance_attribute(
     name: str, context: MigrationContext, script: ScriptDirectory
 ) -> None:
     """The object still has it."""
-    objects = {MigrationContext: context, Script: script.get_revision("0002")}
+    objects = {
+        Dispatcher: autogenerate.comparators,
+        MigrationContext: context,
+        Script: script.get_revision("0002"),
+    }
     assert hasattr(objects[ON_INSTANCES[name]], name)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import typing as t
 import warnings
 
-import pytest
 import sqlalchemy as sa
 from alembic import autogenerate
-from alembic.operations.ops import AlterColumnOp
 from alembic.operations.ops import CreateTableOp
 from alembic.operations.ops import ModifyTableOps
+from alembic.operations.ops import UpgradeOps
 from alembic.runtime.migration import MigrationContext
 from hypothesis import event
 from hypothesis import given
@@ -20,12 +19,9 @@ from hypothesis import strategies as st
 
 from any_schemas import changes
 from any_schemas import metadata
-from any_schemas import Table
-from any_schemas import twins
 from apps import Apps
 from flask_alembic.comparing import compare
 from flask_alembic.server_defaults import compare_by_meaning
-from servers import NAMES
 
 Compare = t.Callable[[MigrationContext], t.Any]
 
@@ -73,7 +69,7 @@ def _rendered(ops: t.Iterable[t.Any], context: MigrationContext) -> t.Iterator[s
         if isinstance(op, ModifyTableOps):
             yield from _rendered(op.ops, context)
         else:
-            script = autogenerate.api.ops.UpgradeOps([op])
+            script = UpgradeOps([op])
             yield autogenerate.render_python_code(script, migration_context=context)
 
 
@@ -96,7 +92,9 @@ def _empty(engine: sa.Engine) -> None:
             quote = engine.dialect.identifier_preparer.quote_identifier
 
             for name in sa.inspect(connection).get_table_names():
-                connection.execute(sa.text(f"DROP TABLE {quote(name)}".replace(":", "\\:")))
+                connection.execute(
+                    sa.text(f"DROP TABLE {quote(name)}".replace(":", "\\:"))
+                )
 
 
 def _create(engine: sa.Engine, models: sa.MetaData) -> None:

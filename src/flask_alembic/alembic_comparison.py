@@ -1,5 +1,5 @@
-"""The only place that knows how Alembic compares inside: what takes part, and how to let
-it see a part of the tables.
+"""The only place that knows how Alembic compares inside: what takes part, and how to
+let it see a part of the tables.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class AlembicComparison:
     def __init__(
         self, context: MigrationContext, include_name: t.Callable[..., bool]
     ) -> None:
-        self._context = context
-        self._whole = AutogenContext(
+        self.context: MigrationContext = context
+        self.whole: AutogenContext = AutogenContext(
             context,
             context.opts["target_metadata"],
             {**context.opts, "include_name": include_name},
@@ -65,13 +65,14 @@ class AlembicComparison:
     def is_stock(self) -> bool:
         """Whether all that takes part is Alembic's own, and known here."""
         # Up to Alembic 1.17 there is one registry for the process.
-        registry = getattr(self._whole, "comparators", comparators)._registry
+        registry = getattr(self.whole, "comparators", comparators)._registry
         functions = [entry for entries in registry.values() for entry in entries]
-        return self._has_own_dialect and all(map(_is_known, functions))
+        return self.has_own_dialect and all(map(_is_known, functions))
 
     @property
-    def _has_own_dialect(self) -> bool:
-        return type(self._context.impl).__module__.startswith("alembic.ddl.")
+    def has_own_dialect(self) -> bool:
+        """Whether Alembic's own class for the dialect compares."""
+        return type(self.context.impl).__module__.startswith("alembic.ddl.")
 
     def run(self, metadata: sa.MetaData, inspector: sa.Inspector) -> UpgradeOps:
         """Compare.
@@ -80,7 +81,7 @@ class AlembicComparison:
         :param inspector: What shows the tables of the database.
         :return: What would bring the database to the models.
         """
-        part = copy.copy(self._whole)
+        part = copy.copy(self.whole)
         part.metadata = metadata
         t.cast(t.Any, part).inspector = inspector
         result = UpgradeOps([])

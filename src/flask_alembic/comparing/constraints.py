@@ -56,9 +56,7 @@ class _CannotTell(Exception):
     """Something is of a kind that is not compared here."""
 
 
-def same_constraints(
-    facts: TableFacts, table: sa.Table, dialect: sa.Dialect
-) -> bool:
+def same_constraints(facts: TableFacts, table: sa.Table, dialect: sa.Dialect) -> bool:
     """Compare all that lies beside the columns of a table.
 
     :param facts: What the database has.
@@ -214,10 +212,12 @@ def _name_of(item: sa.Index | sa.Constraint, dialect: sa.Dialect) -> str | None:
         return None
 
     # A convention may still have to make the name, and a long one is cut off.
-    if type(item.name) not in _FINAL or len(item.name) > _longest(dialect):
+    name = str(item.name)
+
+    if type(item.name) not in _FINAL or len(name) > _longest(dialect):
         raise _CannotTell
 
-    return str(item.name)
+    return name
 
 
 def _longest(dialect: sa.Dialect) -> int:
@@ -241,7 +241,9 @@ def _same_foreign_keys(facts: TableFacts, table: sa.Table, dialect: sa.Dialect) 
 def _reflected_key(key: Reflected) -> t.Hashable:
     options = key.get("options")
 
-    if options is None or not (key.keys() <= _FOREIGN_KEY and options.keys() <= _OPTIONS):
+    if options is None or not (
+        key.keys() <= _FOREIGN_KEY and options.keys() <= _OPTIONS
+    ):
         raise _CannotTell
 
     return (
@@ -256,7 +258,7 @@ def _reflected_key(key: Reflected) -> t.Hashable:
 
 def _model_key(key: sa.ForeignKeyConstraint, dialect: sa.Dialect) -> t.Hashable:
     actions = _actions(key.onupdate, key.ondelete)
-    target = key.elements[0].column.table
+    target: t.Any = key.elements[0].column.table
 
     if dialect.name in _MYSQL:
         # These servers don't tell of their default.
@@ -264,8 +266,8 @@ def _model_key(key: sa.ForeignKeyConstraint, dialect: sa.Dialect) -> t.Hashable:
 
     return (
         tuple(element.parent.name for element in key.elements),
-        t.cast(sa.Table, target).schema,
-        t.cast(sa.Table, target).name,
+        target.schema,
+        target.name,
         tuple(element.column.name for element in key.elements),
         *actions,
         _deferred(key.deferrable, key.initially),

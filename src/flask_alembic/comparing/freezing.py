@@ -22,8 +22,8 @@ _CONSTANTS: t.Final = (True_, False_, Null)
 
 
 class Kinds:
-    """Keeps one of all values that are equal. Thousands of columns are of few kinds, and
-    what is thrown away at once costs the garbage collector nothing.
+    """Keeps one of all values that are equal. Thousands of columns are of few kinds,
+    and what is thrown away at once costs the garbage collector nothing.
     """
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ def _frozen_clause(clause: t.Any, dialect: sa.Dialect) -> t.Hashable:
         return str, clause
 
     if type(clause) in _CONSTANTS:
-        return clause.__class__
+        return t.cast("t.Hashable", type(clause))
 
     # Compiling is slow, and most defaults are texts, or functions like now().
     if type(clause) is TextClause and ":" not in clause.text:

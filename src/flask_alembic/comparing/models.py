@@ -38,18 +38,14 @@ class Models:
         """Whether no two tables have one name."""
         return len(self.tables) == len(self._all)
 
-    def part(
-        self, keys: t.Collection[TableKey], *, sort: bool
-    ) -> sa.MetaData:
+    def part(self, keys: t.Collection[TableKey], *, sort: bool) -> sa.MetaData:
         """Some of the tables, for Alembic to compare.
 
         :param keys: Which ones.
         :param sort: Whether their order matters, as where tables are to be created.
         :return: What Alembic takes as metadata.
         """
-        tables = {
-            table.key: table for key, table in self.tables.items() if key in keys
-        }
+        tables = {table.key: table for key, table in self.tables.items() if key in keys}
         return _Part(tables, self.metadatas if sort else ())
 
     def _key(self, table: sa.Table) -> TableKey:

@@ -1,5 +1,5 @@
-"""Reads MariaDB and MySQL, by ``SHOW CREATE TABLE``, as SQLAlchemy does. Lines of columns
-are parsed only where Alembic compares the table.
+"""Reads MariaDB and MySQL, by ``SHOW CREATE TABLE``, as SQLAlchemy does. Columns are
+parsed only where Alembic compares the table.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from .facts import Names
 from .facts import TableFacts
 from .facts import TableKey
 from .freezing import Kinds
+from .serving import answering
 from .serving import serving
 
 _GENERATED: t.Final = re.compile(r" (?:GENERATED|AS) ")
@@ -30,7 +31,7 @@ class MySQLReader:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self._dialect = t.cast(t.Any, _answering(connection.dialect))
+        self._dialect = answering(connection.dialect, _Answering)
         preparer = connection.dialect.identifier_preparer
         self._quote = preparer.quote_identifier
         self._start = "  " + preparer.initial_quote
@@ -70,9 +71,7 @@ class MySQLReader:
         rest = [line for line in lines if not line.startswith(self._start)]
         primary = "".join(line for line in rest if line.startswith(_PRIMARY))
         # SQLAlchemy reads all but the columns, of which there are most.
-        self._dialect.parsed = self._dialect._tabledef_parser.parse(
-            "\n".join(rest), getattr(self._dialect, "_connection_charset", None)
-        )
+        self._dialect.parse("\n".join(rest))
         ask = functools.partial(self._ask, name, schema)
         return TableFacts(
             columns=dict(self._column_of(line, primary) for line in columns),
@@ -110,18 +109,16 @@ class _Answering:
     stays SQLAlchemy's.
     """
 
-    parsed: t.Any
+    _parsed: t.Any
+    _connection_charset: t.Any = None
+    _tabledef_parser: t.Any
+
+    def parse(self, text: str) -> None:
+        """Take the text of a table, for all that is asked from now on.
+
+        :param text: Lines of ``SHOW CREATE TABLE``.
+        """
+        self._parsed = self._tabledef_parser.parse(text, self._connection_charset)
 
     def _parsed_state_or_create(self, *arguments: t.Any, **options: t.Any) -> t.Any:
-        return self.parsed
-
-
-def _answering(dialect: sa.Dialect) -> object:
-    made = object.__new__(_kind(type(dialect)))
-    vars(made).update(vars(dialect))
-    return made
-
-
-@functools.cache
-def _kind(dialect: type) -> type:
-    return type(dialect.__name__, (_Answering, dialect), {})
+        return self._parsed

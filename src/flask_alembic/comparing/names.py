@@ -69,9 +69,14 @@ class Names:
             return True
 
         names = [(name, "column") for name in facts.columns]
-        names += [(found["name"], "unique_constraint") for found in facts.unique_constraints]
-        names += [(found["name"], "index") for found in facts.indexes]
-        names += [(found["name"], "foreign_key_constraint") for found in facts.foreign_keys]
+
+        for kind, found in (
+            ("unique_constraint", facts.unique_constraints),
+            ("index", facts.indexes),
+            ("foreign_key_constraint", facts.foreign_keys),
+        ):
+            names += [(each["name"], kind) for each in found]
+
         return all([self._include_in(key, name, kind) for name, kind in names])
 
     def _include_in(self, key: TableKey, name: str | None, kind: str) -> bool:

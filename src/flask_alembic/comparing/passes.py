@@ -114,7 +114,7 @@ class _Passes:
     def operations(self) -> list[MigrateOperation]:
         """What would bring the database to the models, in Alembic's order."""
         facts = self._read()
-        common = self._common(facts)
+        common = facts.keys() & self.models.tables.keys()
         sieve = Sieve(self.context.dialect)
         tables = sieve.sort(
             {
@@ -124,9 +124,11 @@ class _Passes:
             }
         )
         skipped = frozenset() if sees_objects(self.context) else tables.waiting
-        result = self._compare(facts.keys() - skipped, self._wanted() - skipped, facts)
+        result = self._compare(
+            facts.keys() - skipped, self.models.tables.keys() - skipped
+        )
         rest = sieve.unproven(result, tables) & skipped
-        more = self._compare(rest, rest, facts)
+        more = self._compare(rest, rest)
         return _merged(result.ops, more.ops, common)
 
     def _read(self) -> Facts:
@@ -159,14 +161,8 @@ class _Passes:
     def _version_table(self) -> TableKey:
         return self.context.version_table_schema, self.context.version_table
 
-    def _wanted(self) -> set[TableKey]:
-        return set(self.models.tables) - {self._version_table}
-
-    def _common(self, facts: Facts) -> set[TableKey]:
-        return facts.keys() & self._wanted()
-
     def _compare(
-        self, found: t.Collection[TableKey], wanted: t.Collection[TableKey], facts: Facts
+        self, found: t.Collection[TableKey], wanted: t.Collection[TableKey]
     ) -> UpgradeOps:
         """Let Alembic compare some tables."""
         if not found and not wanted:

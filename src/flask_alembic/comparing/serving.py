@@ -1,4 +1,4 @@
-"""An inspector that sees some tables only, and answers from what was read before."""
+"""Inspectors and dialects that answer from what was read before."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _many(
         **options: t.Any,
     ) -> t.Any:
         # No names at all would mean every table.
-        wanted = list(filter_names or names.get(schema, ()))
+        wanted = list(filter_names) if filter_names else names.get(schema, [])
 
         if all((schema, name) in answers for name in wanted):
             return {(schema, name): answers[schema, name] for name in wanted}
@@ -90,3 +90,22 @@ def _one(
         return ask(table_name, schema=schema, **options)
 
     return get
+
+
+def answering(dialect: sa.Dialect, answers: type, **state: t.Any) -> t.Any:
+    """A dialect some methods of which answer from what was read before.
+
+    :param dialect: The dialect of a connection, which is left alone.
+    :param answers: A class with these methods.
+    :param state: Attributes that they need.
+    :return: A copy of the dialect.
+    """
+    kind: t.Any = type(dialect)
+    made: t.Any = object.__new__(_kind(answers, kind))
+    vars(made).update(vars(dialect), **state)
+    return made
+
+
+@functools.cache
+def _kind(answers: t.Any, dialect: t.Any) -> type:
+    return type(dialect.__name__, (answers, dialect), {})

@@ -47,9 +47,7 @@ class Sieve:
         self._pairs: dict[TableKey, Pairs] = {}
         self._kinds = Kinds()
 
-    def sort(
-        self, tables: t.Mapping[TableKey, tuple[TableFacts, sa.Table]]
-    ) -> Sorted:
+    def sort(self, tables: t.Mapping[TableKey, tuple[TableFacts, sa.Table]]) -> Sorted:
         """Find out which tables to compare first.
 
         :param tables: The tables that are in the database, in the models too, and of
@@ -59,7 +57,9 @@ class Sieve:
         self._pairs = {
             key: self._pairs_of(facts, table) for key, (facts, table) in tables.items()
         }
-        able = {key for key in sorted(tables, key=str) if self._is_able(*tables[key], key)}
+        able = {
+            key for key in sorted(tables, key=str) if self._is_able(*tables[key], key)
+        }
         first = set(tables) - able
         seen = {pair for key in first for pair in self._pairs[key].values()}
 

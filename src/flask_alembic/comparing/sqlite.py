@@ -13,6 +13,7 @@ from .facts import Names
 from .facts import TableFacts
 from .facts import TableKey
 from .freezing import Kinds
+from .serving import answering
 from .serving import serving
 
 Rows = list[t.Sequence[t.Any]]
@@ -23,6 +24,8 @@ _SINCE: t.Final = (3, 31)
 _CHUNK: t.Final = 500
 _OF_TABLES: t.Final = ("table_xinfo", "foreign_key_list", "index_list")
 _OF_INDEXES: t.Final = "index_info"
+# Methods of SQLAlchemy's dialect that all of its reflection goes through.
+_NEEDED: t.Final = ("_get_table_pragma", "_get_table_sql")
 
 
 class SQLiteReader:
@@ -36,7 +39,7 @@ class SQLiteReader:
         self._pragmas: dict[tuple[str, str | None, str], Rows] = {}
         self._texts: dict[TableKey, str] = {}
         self._kinds = Kinds()
-        self._dialect = t.cast(t.Any, _answering(connection.dialect, self))
+        self._dialect = answering(connection.dialect, _Answering, reader=self)
 
     @classmethod
     def find(cls, connection: sa.Connection) -> SQLiteReader | None:
@@ -193,8 +196,9 @@ class _Answering:
         if rows is not None:
             return rows
 
-        read = t.cast(t.Any, super())._get_table_pragma
-        return read(connection, pragma, table_name, schema=schema)
+        return super()._get_table_pragma(  # type: ignore[misc]
+            connection, pragma, table_name, schema=schema
+        )
 
     def _get_table_sql(
         self, connection: t.Any, table_name: str, schema: t.Any = None, **kw: t.Any
@@ -204,20 +208,10 @@ class _Answering:
         if found is not None:
             return found
 
-        read = t.cast(t.Any, super())._get_table_sql
-        return read(connection, table_name, schema=schema, **kw)
+        return super()._get_table_sql(  # type: ignore[misc]
+            connection, table_name, schema=schema, **kw
+        )
 
 
 def _has_hooks(dialect: sa.Dialect) -> bool:
-    return all(hasattr(dialect, name) for name in ("_get_table_pragma", "_get_table_sql"))
-
-
-def _answering(dialect: sa.Dialect, reader: SQLiteReader) -> object:
-    made = object.__new__(_kind(type(dialect)))
-    vars(made).update(vars(dialect), reader=reader)
-    return made
-
-
-@functools.cache
-def _kind(dialect: type) -> type:
-    return type(dialect.__name__, (_Answering, dialect), {})
+    return all(hasattr(dialect, name) for name in _NEEDED)
