@@ -13,12 +13,12 @@ from alembic.runtime.migration import MigrationContext
 
 from .async_operations import make_operations
 from .call_options import CallOptions
+from .comparing.defaults import compare_by_meaning
 from .connection_set import ConnectionSet
 from .context_options import all_options
 from .own_tables import hide as hide_own_tables
 from .reports import MigrationReport
 from .run_errors import report_of
-from .server_defaults import compare_by_meaning
 
 if t.TYPE_CHECKING:
     from argparse import Namespace

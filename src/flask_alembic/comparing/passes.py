@@ -15,7 +15,7 @@ from alembic.operations.ops import ModifyTableOps
 from alembic.operations.ops import UpgradeOps
 
 from ..alembic_comparison import AlembicComparison
-from ..server_defaults import ByMeaning
+from .defaults import ByMeaning
 from .facts import Names as TableNames
 from .facts import Reader
 from .facts import TableFacts

@@ -9,7 +9,7 @@ from alembic.operations.ops import DowngradeOps
 from alembic.operations.ops import UpgradeOps
 from alembic.runtime.migration import MigrationContext
 
-from ..comparing import compare
+from ..comparing.passes import compare
 from ..history import History
 from ..reports import CheckReport
 from ..reports import DatabaseCheck

@@ -13,7 +13,7 @@ from alembic.util import asbool
 from ..arguments import as_strings
 from ..arguments import resolve
 from ..arguments import RevisionArgument
-from ..comparing import comparing
+from ..comparing.passes import comparing
 from ..errors import EmptyMetadataError
 from ..errors import HistoryError
 from ..errors import OutOfDateError
