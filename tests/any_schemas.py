@@ -13,6 +13,11 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects import postgresql
 
 TABLES: t.Final = ("plain", "order", "Mixed", "with space", "ünïcode", "a.b")
+SCHEMAS: t.Final[dict[str, list[str | None]]] = {
+    "sqlite": [None],
+    "postgresql": [None, None, None, "other", "public"],
+    "mariadb": [None],
+}
 COLUMNS: t.Final = ("name", "select", "Upper", "two words", "ä", "per%cent")
 
 
@@ -124,6 +129,11 @@ class Table:
     comment: str | None = None
     schema: str | None = None
 
+    @property
+    def path(self) -> str:
+        """What foreign keys call it."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
 
 def kinds(server: str) -> dict[str, Kind]:
     """All kinds of columns of a server."""
@@ -133,7 +143,7 @@ def kinds(server: str) -> dict[str, Kind]:
 def metadata(server: str, tables: t.Iterable[Table]) -> sa.MetaData:
     """Models with these tables."""
     result = sa.MetaData()
-    known = {table.name for table in tables}
+    known = {table.name: table for table in tables}
 
     if server == "postgresql":
         sa.Sequence("counter", metadata=result)
@@ -145,7 +155,7 @@ def metadata(server: str, tables: t.Iterable[Table]) -> sa.MetaData:
 
 
 def _add(
-    metadata: sa.MetaData, server: str, table: Table, known: t.Container[str]
+    metadata: sa.MetaData, server: str, table: Table, known: t.Mapping[str, Table]
 ) -> None:
     made = sa.Table(
         table.name,
@@ -164,9 +174,7 @@ def _add(
         made.append_constraint(
             sa.ForeignKeyConstraint(
                 ["ref"],
-                [metadata.tables[table.reference.target].c.id]
-                if table.reference.target == table.name
-                else [f"{table.reference.target}.id"],
+                [f"{known[table.reference.target].path}.id"],
                 name=f"fk_{table.name}" if table.reference.named else None,
                 **dict(table.reference.options),
             )
@@ -214,6 +222,7 @@ def tables(draw: st.DrawFn, server: str, name: str) -> Table:
         tuple(draw(st.lists(_keys(able), max_size=2))) if able else (),
         draw(st.none() | _references(server, name)),
         draw(st.sampled_from([None, None, "of a table"])),
+        draw(st.sampled_from(SCHEMAS[server])),
     )
 
 

@@ -97,7 +97,9 @@ def _empty(engine: sa.Engine) -> None:
         if engine.dialect.name == "postgresql":
             for statement in (
                 "DROP SCHEMA public CASCADE",
+                "DROP SCHEMA IF EXISTS other CASCADE",
                 "CREATE SCHEMA public",
+                "CREATE SCHEMA other",
                 "CREATE DOMAIN positive AS integer CHECK (VALUE > 0)",
             ):
                 connection.execute(sa.text(statement))
@@ -109,6 +111,9 @@ def _empty(engine: sa.Engine) -> None:
         if engine.dialect.name != "postgresql":
             quote = engine.dialect.identifier_preparer.quote_identifier
 
+            for name in sa.inspect(connection).get_view_names():
+                connection.execute(sa.text(f"DROP VIEW {quote(name)}"))
+
             for name in sa.inspect(connection).get_table_names():
                 connection.execute(
                     sa.text(f"DROP TABLE {quote(name)}".replace(":", "\\:"))
@@ -119,6 +124,7 @@ def _create(engine: sa.Engine, models: sa.MetaData) -> None:
     with engine.begin() as connection, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         models.create_all(connection, checkfirst=False)
+        connection.execute(sa.text("CREATE VIEW a_view AS SELECT 1 AS one"))
 
 
 def _name(engine: sa.Engine) -> str:
@@ -138,7 +144,9 @@ def test_any_change(engine: sa.Engine, data: st.DataObject) -> None:
     """
     server = _name(engine)
     before, after = data.draw(changes(server))
-    by_meaning = data.draw(st.booleans())
+    # On the other servers, that would be databases of other tests.
+    schemas = server == "postgresql" and data.draw(st.booleans())
+    options = {"by_meaning": data.draw(st.booleans()), "include_schemas": schemas}
     _empty(engine)
 
     try:
@@ -149,8 +157,8 @@ def test_any_change(engine: sa.Engine, data: st.DataObject) -> None:
 
     for tables in (before, after):
         models = metadata(server, tables)
-        theirs = _outcome(engine, _alembic, models, by_meaning=by_meaning)
-        ours = _outcome(engine, compare, models, by_meaning=by_meaning)
+        theirs = _outcome(engine, _alembic, models, **options)
+        ours = _outcome(engine, compare, models, **options)
         assert ours == theirs
         event(_kind(theirs))
 

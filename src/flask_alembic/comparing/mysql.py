@@ -71,7 +71,7 @@ class MySQLReader:
         rest = [line for line in lines if not line.startswith(self._start)]
         primary = "".join(line for line in rest if line.startswith(_PRIMARY))
         # SQLAlchemy reads all but the columns, of which there are most.
-        self._dialect.parse("\n".join(rest))
+        self._dialect.parse("\n".join(filter(_is_needed, rest)))
         ask = functools.partial(self._ask, name, schema)
         return TableFacts(
             columns=dict(self._column_of(line, primary) for line in columns),
@@ -102,6 +102,11 @@ class MySQLReader:
 
     def _ask(self, name: str, schema: str | None, method: str) -> t.Any:
         return getattr(self._dialect, method)(self._connection, name, schema=schema)
+
+
+def _is_needed(line: str) -> bool:
+    """Whether a line says more than how a table is stored."""
+    return not line.startswith(") ") or "COMMENT=" in line
 
 
 class _Answering:
