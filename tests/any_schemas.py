@@ -95,7 +95,9 @@ _OF_SERVERS: t.Final[dict[str, dict[str, Kind]]] = {
     },
 }
 # A column of this kind can't be in an index, or in a constraint.
-_NO_KEYS: t.Final = frozenset({"text", "blob", "json", "array", "jsonb", "range"})
+_NO_KEYS: t.Final = frozenset(
+    {"text", "blob", "json", "array", "jsonb", "range", "domain"}
+)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from alembic.runtime.migration import MigrationContext
 from hypothesis import event
 from hypothesis import given
 from hypothesis import HealthCheck
+from hypothesis import Phase
 from hypothesis import settings
 from hypothesis import strategies as st
 
@@ -135,6 +136,7 @@ def _name(engine: sa.Engine) -> str:
 @settings(
     max_examples=60,
     deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
@@ -476,3 +478,89 @@ def _statements(engine: sa.Engine, tables: int, default: str | None) -> list[str
     sa.event.remove(engine, "before_cursor_execute", note)
     assert len(found[3]) == (tables if default else 0)
     return statements
+
+
+def test_several_metadata(engine: sa.Engine) -> None:
+    """Models may be in several metadata, as Alembic takes them."""
+    server = _name(engine)
+    _empty(engine)
+    _create(engine, _twins(server, "integer"))
+    new = sa.MetaData()
+    sa.Table("new", new, sa.Column("id", sa.Integer, primary_key=True))
+    models = [metadata(server, twins(server, "integer")[:2]), new]
+    found = _outcome(engine, compare, models)
+    assert found == _outcome(engine, _alembic, models)
+    assert found[2] == ["new"]
+
+
+def test_same_table_in_two_metadata(engine: sa.Engine) -> None:
+    """Alembic refuses that."""
+    models = [_twins(_name(engine), "integer"), _twins(_name(engine), "integer")]
+
+    with pytest.raises(ValueError, match="Duplicate table keys"):
+        _outcome(engine, compare, models)
+
+
+def test_tables_of_one_name_in_two_schemas(engine: sa.Engine) -> None:
+    """One that names the default schema is the same as one that names none."""
+    if _name(engine) != "postgresql":
+        pytest.skip("one schema is enough for what is shown")
+
+    _empty(engine)
+    models = sa.MetaData()
+
+    for schema in (None, "public"):
+        sa.Table("t", models, sa.Column("id", sa.Integer), schema=schema)
+
+    assert _outcome(engine, compare, models) == _outcome(engine, _alembic, models)
+
+
+@pytest.mark.parametrize("prepare", ["ATTACH ':memory:' AS other", "temporary"])
+def test_sqlite_with_other_schemas(sqlite_url: str, apps: Apps, prepare: str) -> None:
+    """Attached databases are schemas; a temporary table hides one of the same name."""
+    engine = apps.engine(sqlite_url)
+    models = _twins("sqlite", "default_x")
+    _create(engine, models)
+
+    def connected(connection: t.Any, record: t.Any) -> None:
+        if prepare == "temporary":
+            connection.execute("CREATE TEMPORARY TABLE twin_0 (id TEXT)")
+        else:
+            connection.execute(prepare)
+            connection.execute("CREATE TABLE other.twin_1 (id INTEGER, name TEXT)")
+            connection.execute("CREATE TABLE other.new (id INTEGER PRIMARY KEY)")
+
+    engine.dispose()
+    sa.event.listen(engine, "connect", connected)
+    sa.Table("twin_1", models, sa.Column("id", sa.Integer), schema="other")
+    found = _outcome(engine, compare, models, include_schemas=True)
+    assert found == _outcome(engine, _alembic, models, include_schemas=True)
+    assert found[0]
+
+
+def test_revision_holds_what_is_found(url: str, apps: Apps) -> None:
+    """A revision and a comparison find the same, and hooks see it."""
+    seen: list[str] = []
+
+    def process(context: t.Any, revision: t.Any, directives: list[t.Any]) -> None:
+        (script,) = directives
+        seen.extend(op.table_name for op in script.upgrade_ops.ops)
+        seen.extend(op.table_name for op in script.downgrade_ops.ops)
+
+    server = sa.make_url(url).get_backend_name().replace("mysql", "mariadb")
+    models = metadata(server, twins(server, "default_x"))
+    app, alembic = apps.plain(
+        url, models, ALEMBIC_CONTEXT={"process_revision_directives": process}
+    )
+
+    with app.app_context():
+        alembic.revision("twins")
+
+    assert sorted(seen) == sorted([*models.tables, *models.tables])
+
+    with app.app_context():
+        alembic.upgrade()
+
+    with app.app_context():
+        assert alembic.compare_metadata() == []
+        assert alembic.revision("nothing", skip_empty=True).skipped
