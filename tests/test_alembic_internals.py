@@ -15,6 +15,7 @@ from pathlib import Path
 import alembic.op
 import pytest
 import sqlalchemy as sa
+from alembic import autogenerate
 from alembic.ddl.impl import DefaultImpl
 from alembic.operations import Operations
 from alembic.operations.batch import ApplyBatchImpl
@@ -26,6 +27,7 @@ from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
 from alembic.script.revision import RevisionMap
+from alembic.util import Dispatcher
 from alembic.util import sqla_compat
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
@@ -44,6 +46,7 @@ ON_INSTANCES: t.Final = {
     "_normalized_resolved_dependencies": Script,
     "_orig_branch_labels": Script,
     "_resolved_dependencies": Script,
+    "_registry": Dispatcher,
     "_transaction_per_migration": MigrationContext,
     "_version": MigrationContext,
     "_versioned_down_revisions": Script,
@@ -74,7 +77,10 @@ ON_CLASSES: t.Final = {
     "_version_locations": ScriptDirectory,
 }
 
-IN_MODULES: t.Final = {"_invoke": write_hooks, "_is_type_bound": sqla_compat}
+IN_MODULES: t.Final = {
+    "_invoke": write_hooks,
+    "_is_type_bound": sqla_compat,
+}
 
 
 @pytest.fixture
@@ -160,7 +166,11 @@ def test_instance_attribute(
     name: str, context: MigrationContext, script: ScriptDirectory
 ) -> None:
     """The object still has it."""
-    objects = {MigrationContext: context, Script: script.get_revision("0002")}
+    objects = {
+        Dispatcher: autogenerate.comparators,
+        MigrationContext: context,
+        Script: script.get_revision("0002"),
+    }
     assert hasattr(objects[ON_INSTANCES[name]], name)
 
 

@@ -30,6 +30,7 @@ LONG_MODULES = {
 
 UNDERSCORE_ROOMS = (
     "alembic_batch.py",
+    "alembic_comparison.py",
     "alembic_internals.py",
     "revision_map.py",
     "scripts.py",

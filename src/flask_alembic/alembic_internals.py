@@ -1,6 +1,6 @@
 """The only place that names Alembic's underscored API, besides the subclass in
-scripts.py, and alembic_batch.py. ``tests/test_alembic_internals.py`` shows that each
-name still exists.
+scripts.py, alembic_batch.py and alembic_comparison.py.
+``tests/test_alembic_internals.py`` shows that each name still exists.
 """
 
 from __future__ import annotations

@@ -287,8 +287,8 @@ class Environment:
         context.configure(connection=connection, **{**options, "literal_binds": False})
         result = context.get_context()
 
+        from .comparing.defaults import compare_by_meaning
         from .own_tables import hide
-        from .server_defaults import compare_by_meaning
 
         if options.get("compare_server_default") is True:
             compare_by_meaning(result)

@@ -64,10 +64,11 @@ def hide(context: MigrationContext) -> MigrationContext:
     :return: The same context.
     """
     given = context.opts.get("include_name")
+    ours = (history_name(context), journal_name(context))
 
     def include_name(name: str | None, kind: str, parents: t.Any) -> bool:
-        if kind == "table" and parents.get("schema_name") in _schemas(context):
-            if name in own_names(context):
+        if kind == "table" and name in ours and not is_model(context, name):
+            if parents.get("schema_name") in _schemas(context):
                 return False
 
         return given is None or bool(given(name, kind, parents))

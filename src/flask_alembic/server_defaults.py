@@ -11,9 +11,6 @@ import typing as t
 
 import sqlalchemy as sa
 
-if t.TYPE_CHECKING:
-    from alembic.runtime.migration import MigrationContext
-
 # A quoted text, or anything up to the next one. In MySQL and MariaDB a backslash
 # escapes what follows.
 _PARTS: t.Final = re.compile(r"'(?:[^']|'')*'|[^']+|'")
@@ -23,42 +20,6 @@ _ESCAPES: t.Final = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z":
 _CAST: t.Final = re.compile(r"::[\w ]+(?:\([\d,]+\))?(?:\[\])?", re.ASCII)
 _MYSQL: t.Final = frozenset({"mysql", "mariadb"})
 _WORDS: t.Final = {"now()": "current_timestamp", "true": "1", "false": "0"}
-
-
-def compare_by_meaning(context: MigrationContext) -> None:
-    """Let a context compare defaults by what they mean.
-
-    This goes where Alembic's dialects compare. Its ``compare_server_default`` option
-    can't be a function here: Alembic fails then on computed columns.
-
-    :param context: A context of ours.
-    """
-    impl = context.impl
-    by_text: t.Callable[..., t.Any] = impl.compare_server_default
-
-    def compare(
-        inspected_column: sa.Column[t.Any],
-        metadata_column: sa.Column[t.Any],
-        rendered_metadata_default: str | None,
-        rendered_inspector_default: str | None,
-    ) -> bool:
-        different = differs(
-            inspected_column, metadata_column, rendered_inspector_default, impl.dialect
-        )
-
-        if different is not None:
-            return different
-
-        return bool(
-            by_text(
-                inspected_column,
-                metadata_column,
-                rendered_metadata_default,
-                rendered_inspector_default,
-            )
-        )
-
-    impl.compare_server_default = compare  # type: ignore[method-assign]
 
 
 def differs(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typing as t
 
-from alembic import autogenerate
 from alembic.operations import MigrationScript
 from alembic.operations.ops import DowngradeOps
 from alembic.operations.ops import UpgradeOps
 from alembic.runtime.migration import MigrationContext
 
+from ..comparing.passes import compare
 from ..history import History
 from ..reports import CheckReport
 from ..reports import DatabaseCheck
@@ -45,7 +45,7 @@ def produced(context: MigrationContext) -> MigrationScript:
     :param context: The context of the database.
     :return: Alembic's script.
     """
-    script = autogenerate.produce_migrations(context, context.opts["target_metadata"])
+    script = compare(context)
     directives = [script]
 
     if process := context.opts["process_revision_directives"]:

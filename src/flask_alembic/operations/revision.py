@@ -13,6 +13,7 @@ from alembic.util import asbool
 from ..arguments import as_strings
 from ..arguments import resolve
 from ..arguments import RevisionArgument
+from ..comparing.passes import comparing
 from ..errors import EmptyMetadataError
 from ..errors import HistoryError
 from ..errors import OutOfDateError
@@ -148,7 +149,9 @@ class _Comparison:
             return []
 
         _check_at_head(self.alembic, name, heads)
-        self.context.run_autogenerate(heads, context)
+
+        with comparing(context):
+            self.context.run_no_autogenerate(heads, context)
 
         if not self.allow_drops:
             self._check_drops(name)
