@@ -42,9 +42,7 @@ from flask_migrate import upgrade
 extension = Migrate(db=db)
 """
 
-FLASK_ALEMBIC: t.Final = Tool(
-    "Flask-Alembic 3.3.0", ("flask-alembic==3.3.0",), ALEMBIC
-)
+FLASK_ALEMBIC: t.Final = Tool("Flask-Alembic 3.3.0", ("flask-alembic==3.3.0",), ALEMBIC)
 FLASK_MIGRATE: t.Final = Tool(
     "Flask-Migrate 4.1.0",
     ("flask-migrate==4.1.0",),

@@ -1,4 +1,4 @@
-"""Makes histories of revisions, of the shapes that cost differently, and writes them."""
+"""Makes histories of revisions, of shapes that cost differently, and writes them."""
 
 from __future__ import annotations
 
@@ -167,9 +167,7 @@ def _rotating(number: int) -> str:
     return _operations(number, (CREATE, ADD, FILL, DROP), refers=False)
 
 
-def _operations(
-    number: int, cycle: tuple[str, ...], *, refers: bool = True
-) -> str:
+def _operations(number: int, cycle: tuple[str, ...], *, refers: bool = True) -> str:
     table = number // 4
     parent = f'sa.ForeignKey("t{table - 1}.id")' if refers and table else "index=False"
     return cycle[number % 4].format(table=f"t{table}", parent=parent)

@@ -74,6 +74,13 @@ class Race:
         ratios = [ours.get(quantity) / theirs.get(quantity) for ours, theirs in pairs]
         return statistics.median(ratios) if ratios else None
 
+    def without(self, name: str) -> Race:
+        """The same, but for one contestant."""
+        race = Race()
+        race.samples = {n: s for n, s in self.samples.items() if n != name}
+        race.problems = {n: p for n, p in self.problems.items() if n != name}
+        return race
+
     def fact(self, name: str, key: str) -> t.Any:
         """What a contestant found in its last round, or ``None``."""
         samples = self.samples.get(name)
@@ -91,8 +98,10 @@ def alternate(
     :return: What it gave.
     """
     race = Race()
-    taken = {each.name: rounds if each.rounds is None else each.rounds
-             for each in contestants}
+    taken = {
+        each.name: rounds if each.rounds is None else each.rounds
+        for each in contestants
+    }
 
     for number in range(-1 if warm_up else 0, rounds):
         for each in contestants:

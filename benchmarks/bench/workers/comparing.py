@@ -7,13 +7,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from flask import Flask
-from flask_alembic import Alembic
 
 from bench.schemas import make_metadata
 from bench.workers.answers import answer
 from bench.workers.answers import Found
 from bench.workers.answers import Task
 from bench.workers.answers import timed
+from flask_alembic import Alembic
 
 
 def measure(task: Task) -> Found:

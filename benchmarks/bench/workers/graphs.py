@@ -29,21 +29,38 @@ def measure(task: Task) -> Found:
     is_ours = task["whose"] == "ours"
     load = _load_ours if is_ours else _load
     script, loading = timed(lambda: load(task["migrations"]))
+    work = _plan if task["what"] == "plan" else _prepare_upkeep(script, is_ours)
+    order, found = timed(lambda: work(script))
+    return {**found, "loading": loading, "order": order}
 
-    if task["what"] == "plan":
-        steps, found = timed(lambda: script._upgrade_revs("heads", t.cast(str, ())))
-    else:
-        heads = tuple(script.get_heads())
-        steps = script._downgrade_revs("base", t.cast(str, heads))
-        base = _maintainer() if is_ours else HeadMaintainer
-        maintainer = _silent(base)(_context(script), heads)
-        _, found = timed(lambda: [maintainer.update_to_step(step) for step in steps])
+
+def _plan(script: ScriptDirectory) -> list[str]:
+    """Plan an upgrade through everything: the ids, the last one first."""
+    return [found.revision for found in script.iterate_revisions("heads", "base")]
+
+
+def _prepare_upkeep(
+    script: ScriptDirectory, is_ours: bool
+) -> t.Callable[[ScriptDirectory], list[str]]:
+    """Plan a downgrade to base.
+
+    :return: What keeps the version row up to date on the way: gives the ids.
+    """
+    heads = tuple(script.get_heads())
+    steps = script._downgrade_revs("base", t.cast(str, heads))
+    base = _maintainer() if is_ours else HeadMaintainer
+    maintainer = _silent(base)(_context(script), heads)
+
+    def keep(script: ScriptDirectory) -> list[str]:
+        for step in steps:
+            maintainer.update_to_step(t.cast(t.Any, step))
 
         if maintainer.heads:
             raise Missing(f"it ended at {maintainer.heads}")
 
-    order = [step.revision.revision for step in steps]  # type: ignore[attr-defined]
-    return {**found, "loading": loading, "order": order}
+        return [t.cast(t.Any, step).revision.revision for step in steps]
+
+    return keep
 
 
 def _load(folder: str) -> ScriptDirectory:

@@ -1,5 +1,5 @@
-"""Calls ``needs_upgrade()`` in requests, as a health check does, next to a ``SELECT`` on
-a connection of the same pool.
+"""Calls ``needs_upgrade()`` in requests, as a health check does, in turns with a
+``SELECT`` on a connection of the same pool.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from statistics import median
 
 import sqlalchemy as sa
 from flask import Flask
-from flask_alembic import Alembic
 
 from bench.workers.answers import answer
 from bench.workers.answers import Found
 from bench.workers.answers import Task
 from bench.workers.answers import timed
+from flask_alembic import Alembic
 
 THREADS: t.Final = 8
 PATIENCE: t.Final = 10

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from flask import Flask
-from flask_alembic import Alembic
 
 from bench.workers.answers import answer
 from bench.workers.answers import Found
 from bench.workers.answers import method
 from bench.workers.answers import Task
 from bench.workers.answers import timed
+from flask_alembic import Alembic
 
 
 def measure(task: Task) -> Found:

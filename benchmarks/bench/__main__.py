@@ -1,0 +1,126 @@
+"""Measure this package beside its peers, and print a table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+import typing as t
+from dataclasses import replace
+from pathlib import Path
+
+from bench.lab import FULL
+from bench.lab import Lab
+from bench.lab import QUICK
+from bench.lab import Sizes
+from bench.lines import Line
+from bench.lines import problems
+from bench.lines import table
+from bench.machine import describe
+from bench.rows import LETTERS
+from bench.rows import ROWS
+from chaos.databases import find_server
+from servers import NAMES
+from tools import Environment
+from tools import FLASK_ALEMBIC
+from tools import FLASK_MIGRATE
+from tools import Here
+from tools import OURS
+from tools import REPOSITORY
+
+ALL: t.Final = (OURS, FLASK_ALEMBIC, FLASK_MIGRATE)
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    arguments = parse()
+    environments = find_environments(arguments)
+    servers = [find_server(name) for name in arguments.database or NAMES]
+    machine = describe(environments[0], servers)
+    print("\n".join(f"{name}: {value}" for name, value in machine.items()), end="\n\n")
+
+    with tempfile.TemporaryDirectory(prefix="flask-alembic-bench-") as folder:
+        lab = Lab(environments, servers, sizes(arguments), Path(folder), arguments.disk)
+        lines = list(measure(lab, arguments.only))
+
+    peers = [each.tool.name for each in environments[1:]]
+    peers += ["Alembic"] if "j" in arguments.only else []
+    print(table(lines, peers))
+    print("", *problems(lines), sep="\n")
+
+
+def measure(lab: Lab, letters: t.Collection[str]) -> t.Iterator[Line]:
+    """Measure rows, and tell on stderr how it goes on.
+
+    :param letters: Which.
+    """
+    for covered, measure_rows in ROWS.items():
+        wanted = set(covered) & set(letters)
+        started = time.monotonic()
+
+        for line in measure_rows(lab, wanted) if wanted else ():
+            seconds = time.monotonic() - started
+            cells = ", ".join(f"{name} {cell}" for name, cell in line.cells.items())
+            print(
+                f"{seconds:4.0f} s  {line.row}. {line.work}: {cells}", file=sys.stderr
+            )
+            yield line
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    add = parser.add_argument
+    folder = REPOSITORY / ".benchmarks"
+    add("--only", type=rows, default=set(LETTERS), help="rows, such as a,d")
+    add("--database", action="append", choices=NAMES, help="by default all three")
+    add("--rounds", type=int, help="how often each runs")
+    add("--quick", action="store_true", help="tiny sizes, to try the benchmark itself")
+    add(
+        "--no-peers", action="store_true", help="this package alone, as it is installed"
+    )
+    add("--venvs", type=Path, default=folder, help="folder of the tools' environments")
+    add("--disk", type=Path, default=folder, help="folder on a real disk, for row k")
+    return parser.parse_args()
+
+
+def rows(text: str) -> set[str]:
+    """The letters in an argument.
+
+    :param text: Such as ``a,d``.
+    """
+    letters = set(text.replace(",", ""))
+
+    if unknown := letters - set(LETTERS):
+        raise argparse.ArgumentTypeError(f"there is no row {min(unknown)}")
+
+    return letters
+
+
+def sizes(arguments: argparse.Namespace) -> Sizes:
+    """How much is done."""
+    found = QUICK if arguments.quick else FULL
+
+    if arguments.rounds:
+        rounds = arguments.rounds
+        return replace(found, rounds=rounds, few_rounds=min(rounds, found.few_rounds))
+
+    return found
+
+
+def find_environments(arguments: argparse.Namespace) -> list[Environment]:
+    """Those of the tools that take part, installed. This package is the first."""
+    if arguments.no_peers:
+        return [Here()]
+
+    environments = [Environment(tool, arguments.venvs) for tool in ALL]
+
+    for environment in environments:
+        environment.install()
+
+    return environments
+
+
+if __name__ == "__main__":
+    main()
