@@ -101,14 +101,8 @@ def merging(count: int) -> list[Step]:
     steps = [Step(0, ())]
 
     for n in range(1, count):
-        match n % 5:
-            case 2:
-                down = (n - 2,)
-            case 3:
-                down = (n - 2, n - 1)
-            case _:
-                down = (n - 1,)
-
+        # The second one revises what the first one does, the third one both.
+        down = {2: (n - 2,), 3: (n - 2, n - 1)}.get(n % 5, (n - 1,))
         steps.append(Step(n, down))
 
     return steps

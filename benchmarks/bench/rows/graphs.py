@@ -76,8 +76,7 @@ def _race(lab: Lab, what: str, migrations: str, count: int) -> Race:
         return Contestant(name, run, rounds)
 
     contestants = [
-        # It takes ten seconds and more.
-        contestant(ALEMBIC, "alembic", 1),
+        contestant(ALEMBIC, "alembic", lab.sizes.few_rounds),
         contestant(OURS.name, "ours", None),
     ]
     return alternate(contestants, lab.sizes.rounds)

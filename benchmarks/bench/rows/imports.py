@@ -63,4 +63,4 @@ def _contestant(lab: Lab, environment: Environment) -> Contestant:
 
 def _share(samples: t.Sequence[Sample]) -> float:
     """The median share, in percent, of what else the app imports."""
-    return 100 * median(each.cpu / each.facts["base"]["cpu"] for each in samples)
+    return 100 * median(each.cpu / float(each.facts["base"]["cpu"]) for each in samples)

@@ -82,7 +82,7 @@ class Service:
         )
         return app, extension
 
-    def select(self) -> str | None:
+    def select(self) -> t.Any:
         """Read the version as simply as it can be done, in a request."""
         with self.app.request_context(self.environ), self.engine.connect() as used:
             return used.scalar(sa.text("SELECT version_num FROM alembic_version"))
