@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -25,7 +26,8 @@ def main() -> None:
     with open(report, "w") as file:
         json.dump(found, file)
 
-    sys.exit(os.waitstatus_to_exitcode(status))
+    code = os.waitstatus_to_exitcode(status)
+    sys.exit(code if code >= 0 else f"ended by {signal.Signals(-code).name}")
 
 
 if __name__ == "__main__":

@@ -46,8 +46,7 @@ def run_command(
         output, errors = _wait(process)
 
         if process.returncode:
-            lines = errors.strip().splitlines() or [f"exit code {process.returncode}"]
-            raise Missing(f"{Path(command[0]).name} {command[1]}: {lines[-1]}")
+            raise Missing(errors.strip().rpartition("\n")[2] or "it failed")
 
         return Sample(**json.load(report)), output
 

@@ -19,6 +19,7 @@ from bench.measuring import Race
 from bench.measuring import Sample
 from servers import Server
 from tools import OURS
+from tools import Tool
 
 
 def measure(lab: Lab, wanted: t.Collection[str]) -> t.Iterator[Line]:
@@ -37,31 +38,41 @@ def measure(lab: Lab, wanted: t.Collection[str]) -> t.Iterator[Line]:
                 lab.work(OURS, "upgrading", verb="upgrade", **task),
                 heads=[steps[-1].id],
             )
-            yield from _lines(server, _race(lab, task), lab.sizes.revisions)
+            yield from _lines(server, _calls(lab, task), lab.sizes.revisions)
+            yield _at_once(server, _threads(lab, task))
 
 
-def _race(lab: Lab, task: dict[str, t.Any]) -> Race:
-    contestants = [_contestant(lab, each.tool, task) for each in lab.extensions]
+def _calls(lab: Lab, task: dict[str, t.Any]) -> Race:
+    def contestant(tool: Tool) -> Contestant:
+        def run() -> Sample:
+            sample = lab.work(
+                tool, "health", calls=lab.sizes.calls, threads=False, **task
+            )
+            return check(sample, wrong=False)
+
+        return Contestant(tool.name, run)
+
+    contestants = [contestant(each.tool) for each in lab.extensions]
     return alternate(contestants, lab.sizes.rounds)
 
 
-def _contestant(lab: Lab, tool: t.Any, task: dict[str, t.Any]) -> Contestant:
-    seen: list[Sample] = []
+def _threads(lab: Lab, task: dict[str, t.Any]) -> Race:
+    """Once is enough, and some hang."""
 
-    def run() -> Sample:
-        calls = lab.sizes.calls
-        # Once is enough for threads, and some hang.
-        sample = lab.work(tool, "health", calls=calls, threads=not seen, **task)
-        seen.append(check(sample, wrong=False))
-        return sample
+    def contestant(tool: Tool) -> Contestant:
+        return Contestant(
+            tool.name,
+            lambda: lab.work(
+                tool, "health", calls=lab.sizes.calls, threads=True, **task
+            ),
+        )
 
-    return Contestant(tool.name, run)
+    return alternate([contestant(each.tool) for each in lab.extensions], 1)
 
 
 def _lines(server: Server, race: Race, revisions: int) -> t.Iterator[Line]:
     yield _warm(server, race)
     yield _opened(server, race)
-    yield _threads(server, race)
     yield _first(race, "first", f"first call, {revisions} revisions, {server.name}")
     yield _first(race, "second", f"the same, all modules loaded, {server.name}")
 
@@ -101,10 +112,9 @@ def _opened(server: Server, race: Race) -> Line:
     )
 
 
-def _threads(server: Server, race: Race) -> Line:
-    answers = {
-        name: samples[0].facts["threads"] for name, samples in race.samples.items()
-    }
+def _at_once(server: Server, race: Race) -> Line:
+    answers = {name: race.fact(name, "threads") for name in race.samples}
+    answers |= race.problems
     own = answers.get(OURS.name)
     return Line(
         "d",
