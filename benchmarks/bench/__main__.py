@@ -8,6 +8,7 @@ import tempfile
 import time
 import typing as t
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from bench.lab import FULL
@@ -15,9 +16,14 @@ from bench.lab import Lab
 from bench.lab import QUICK
 from bench.lab import Sizes
 from bench.lines import Line
-from bench.lines import problems
-from bench.lines import table
 from bench.machine import describe
+from bench.measuring import Missing
+from bench.measuring import Race
+from bench.results import CHART
+from bench.results import keep
+from bench.results import PAGE
+from bench.results import Results
+from bench.rows import graphs
 from bench.rows import LETTERS
 from bench.rows import ROWS
 from chaos.databases import find_server
@@ -38,16 +44,23 @@ def main() -> None:
     environments = find_environments(arguments)
     servers = [find_server(name) for name in arguments.database or NAMES]
     machine = describe(environments[0], servers)
-    print("\n".join(f"{name}: {value}" for name, value in machine.items()), end="\n\n")
 
     with tempfile.TemporaryDirectory(prefix="flask-alembic-bench-") as folder:
         lab = Lab(environments, servers, sizes(arguments), Path(folder), arguments.disk)
         lines = list(measure(lab, arguments.only))
 
-    peers = [each.tool.name for each in environments[1:]]
-    peers += ["Alembic"] if "j" in arguments.only else []
-    print(table(lines, peers))
-    print("", *problems(lines), sep="\n")
+    peers = [each.tool.name for each in environments[1:]] + [graphs.ALEMBIC]
+    results = Results(datetime.now(), machine, lines, peers)
+    print(results.text())
+
+    if is_whole(arguments):
+        print(f"\nWrote {keep(results)}, {PAGE} and {CHART}.")
+
+
+def is_whole(arguments: argparse.Namespace) -> bool:
+    """Whether it is the run that is asked for, which is kept."""
+    is_part = arguments.only != set(LETTERS) or arguments.database
+    return not (is_part or arguments.quick or arguments.no_peers or arguments.rounds)
 
 
 def measure(lab: Lab, letters: t.Collection[str]) -> t.Iterator[Line]:
@@ -56,16 +69,29 @@ def measure(lab: Lab, letters: t.Collection[str]) -> t.Iterator[Line]:
     :param letters: Which.
     """
     for covered, measure_rows in ROWS.items():
-        wanted = set(covered) & set(letters)
-        started = time.monotonic()
+        if wanted := set(covered) & set(letters):
+            yield from watched(min(wanted), measure_rows(lab, wanted))
 
-        for line in measure_rows(lab, wanted) if wanted else ():
-            seconds = time.monotonic() - started
+
+def watched(row: str, lines: t.Iterator[Line]) -> t.Iterator[Line]:
+    """Tell of lines when they come. One that says why stands for those that do not.
+
+    :param row: The letter of the first one.
+    :param lines: The lines of a few rows.
+    """
+    started = time.monotonic()
+
+    try:
+        for line in lines:
+            row = line.row
             cells = ", ".join(f"{name} {cell}" for name, cell in line.cells.items())
-            print(
-                f"{seconds:4.0f} s  {line.row}. {line.work}: {cells}", file=sys.stderr
-            )
+            told = f"{time.monotonic() - started:4.0f} s  {row}. {line.work}: {cells}"
+            print(told, file=sys.stderr)
             yield line
+    except Missing as error:
+        race = Race()
+        race.problems["set-up"] = str(error)
+        yield Line(row, "not measured", {}, race=race)
 
 
 def parse() -> argparse.Namespace:

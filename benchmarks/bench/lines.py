@@ -123,8 +123,10 @@ def table(lines: t.Sequence[Line], peers: t.Sequence[str]) -> str:
     """
     head = [*HEADINGS[:4], *peers, HEADINGS[4], "by", "rounds"]
     rows = [head, *(_row(line, [HEADINGS[3], *peers]) for line in lines)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    rows.insert(1, ["-" * max(width, 3) for width in widths])
+    widths = [
+        max(3, *(len(row[column]) for row in rows)) for column in range(len(head))
+    ]
+    rows.insert(1, ["-" * width for width in widths])
     return "\n".join(
         "| "
         + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))
