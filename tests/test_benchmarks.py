@@ -125,7 +125,9 @@ def test_table() -> None:
     """The table has a row a line and a column a tool, all of one width, and says what
     is not measured, and why.
     """
-    base = race_of(**{"bare": [(1, 2)], OURS.name: [(1, 2.2)], PEER: [(1, 4)]})
+    base = race_of(
+        **{"bare": [(1.0, 2.0)], OURS.name: [(1.0, 2.2)], PEER: [(1.0, 4.0)]}
+    )
     none = Race()
     none.problems[OURS.name] = "AttributeError: there is none"
     lines = [

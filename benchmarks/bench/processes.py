@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def run_command(
         output, errors = _wait(process)
 
         if process.returncode:
-            raise Missing(errors.strip().rpartition("\n")[2] or "it failed")
+            raise Missing(_reason(errors))
 
         return Sample(**json.load(report)), output
 
@@ -83,6 +84,13 @@ def _environment(variables: t.Mapping[str, str]) -> dict[str, str]:
         if not name.startswith(("FLASK_", "PYTHON", "COVERAGE_"))
     }
     return {**own, **variables}
+
+
+def _reason(errors: str) -> str:
+    """Why a program failed: its last line that names an error, or its last line."""
+    lines = errors.strip().splitlines() or ["it failed"]
+    named = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return (named or lines)[-1]
 
 
 def _wait(process: subprocess.Popen[str]) -> tuple[str, str]:
