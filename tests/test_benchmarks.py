@@ -197,13 +197,13 @@ def test_histories(make: t.Callable[[int], list[Step]]) -> None:
 
 def test_run(tmp_path: Path) -> None:
     """The program measures rows and prints a table, where nothing was left out."""
-    options = ["--quick", "--no-peers", "--database", "sqlite", "--disk", str(tmp_path)]
+    folders = ["--folder", str(tmp_path), "--disk", str(tmp_path)]
+    options = ["--quick", "--no-peers", "--database", "sqlite", *folders]
     result = subprocess.run(
         [sys.executable, "-W", "error", "-m", "bench", *options, "--only", "c,d,e,k"],
         env={
             **os.environ,
             "PYTHONPATH": f"{BENCHMARKS}{os.pathsep}{Path(__file__).parent}",
-            "TMPDIR": str(tmp_path),
         },
         capture_output=True,
         text=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -45,7 +46,7 @@ def main() -> None:
     servers = [find_server(name) for name in arguments.database or NAMES]
     machine = describe(environments[0], servers)
 
-    with tempfile.TemporaryDirectory(prefix="flask-alembic-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.folder) as folder:
         lab = Lab(environments, servers, sizes(arguments), Path(folder), arguments.disk)
         lines = list(measure(lab, arguments.only))
 
@@ -107,8 +108,14 @@ def parse() -> argparse.Namespace:
         "--no-peers", action="store_true", help="this package alone, as it is installed"
     )
     add("--venvs", type=Path, default=folder, help="folder of the tools' environments")
+    add("--folder", type=Path, default=memory(), help="for all but row k, in memory")
     add("--disk", type=Path, default=folder, help="folder on a real disk, for row k")
     return parser.parse_args()
+
+
+def memory() -> Path | None:
+    """A folder that is no disk, which others may keep busy, if the system has one."""
+    return Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
 
 
 def rows(text: str) -> set[str]:

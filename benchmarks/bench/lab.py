@@ -35,7 +35,7 @@ class Sizes:
     """As many as are measured of what goes linearly with their number."""
     tenant_revisions: int = 20
     disk_revisions: int = 100
-    calls: int = 100
+    calls: int = 50
     """How often a health check is called."""
 
 

@@ -24,6 +24,7 @@ from bench.measuring import Race
 from bench.measuring import Sample
 from bench.projects import BARE
 from bench.projects import Project
+from tools import FLASK_ALEMBIC
 from tools import FLASK_MIGRATE
 from tools import OURS
 
@@ -65,27 +66,47 @@ class Workshop:
         shutil.rmtree(versions)
         return path
 
-    def race(self, command: str, *, bytecode: bool = True) -> Race:
+    def race(self, command: str, *, warm_up: bool = False) -> Race:
         """Type one command in all projects, in turns with one that does nothing."""
-        variables = {} if bytecode else WITHOUT_BYTECODE
         contestants = [
-            Contestant(BARE, lambda: self.bare.flask("noop", **variables)[0]),
-            *(self._contestant(p, command, variables) for p in self.projects),
+            self._bare({}),
+            *(self._typed(p, command) for p in self.projects),
         ]
-        return alternate(contestants, self.lab.sizes.rounds, warm_up=bytecode)
+        return alternate(contestants, self.lab.sizes.rounds, warm_up=warm_up)
 
-    def _contestant(
-        self, project: Project, command: str, variables: dict[str, str]
-    ) -> Contestant:
-        is_slow = project.tool is FLASK_MIGRATE and len(self.steps) > 2000
-        rounds = 1 if is_slow and command == "current" else None
+    def race_without_bytecode(self, command: str) -> Race:
+        """The same where Python keeps no bytecode of the revisions. Peers do the same
+        for each command, so that one is enough.
+        """
+        variables = WITHOUT_BYTECODE
+        projects = [
+            project
+            for project in self.projects
+            if project.tool is OURS
+            or (project.tool is FLASK_ALEMBIC and command == COMMANDS[0])
+        ]
+
+        for project in projects:
+            shutil.rmtree(project.versions / "__pycache__", ignore_errors=True)
+
+        typed = [self._typed(each, command, **variables) for each in projects]
+        contestants = [self._bare(variables), *typed]
+        return alternate(contestants, self.lab.sizes.few_rounds)
+
+    def _bare(self, variables: dict[str, str]) -> Contestant:
+        return Contestant(BARE, lambda: self.bare.flask("noop", **variables)[0])
+
+    def _typed(self, project: Project, command: str, **variables: str) -> Contestant:
+        # One of them takes time that grows with the square of the revisions.
+        is_slow = project.tool is FLASK_MIGRATE and command == "current"
+        is_long = len(self.steps) == self.lab.sizes.many_revisions
 
         def run() -> Sample:
             sample, output = project.flask("db", _name(project, command), **variables)
             self._check(project, command, output)
             return sample
 
-        return Contestant(project.name, run, rounds)
+        return Contestant(project.name, run, 1 if is_slow and is_long else None)
 
     def _check(self, project: Project, command: str, output: str) -> None:
         """Check that a command did what it was asked for."""
@@ -106,11 +127,6 @@ class Workshop:
 
         connection.close()
 
-    def forget_bytecode(self) -> None:
-        """Let there be no ``__pycache__`` of the revisions."""
-        for project in self.projects:
-            shutil.rmtree(project.versions / "__pycache__", ignore_errors=True)
-
 
 def measure(lab: Lab, wanted: t.Collection[str]) -> t.Iterator[Line]:
     """Measure them.
@@ -128,40 +144,40 @@ def measure(lab: Lab, wanted: t.Collection[str]) -> t.Iterator[Line]:
 
 def _many(workshop: Workshop, wanted: t.Collection[str]) -> t.Iterator[Line]:
     """Rows b and i, which is about one of the commands of b."""
-    commands = COMMANDS if "b" in wanted else ("log",)
+    if "b" not in wanted:
+        yield _memory(workshop.race("log", warm_up=True), len(workshop.steps))
+        return
 
-    for line in _commands(workshop, "b", 1.40, commands):
-        if "b" in wanted:
-            yield line
+    for line in _commands(workshop, "b", 1.40):
+        yield line
 
         if "i" in wanted and line.work.startswith("log"):
             yield _memory(line.race, len(workshop.steps))
 
-    if "b" in wanted:
-        workshop.forget_bytecode()
-        yield from _commands(workshop, "b", 1.40, bytecode=False)
+    for command in COMMANDS:
+        race = workshop.race_without_bytecode(command)
+        yield _line(workshop, "b", command, race, 1.40, ", no bytecode kept")
 
 
-def _commands(
-    workshop: Workshop,
-    row: str,
-    limit: float,
-    commands: t.Sequence[str] = COMMANDS,
-    *,
-    bytecode: bool = True,
-) -> t.Iterator[Line]:
+def _commands(workshop: Workshop, row: str, limit: float) -> t.Iterator[Line]:
+    for command in COMMANDS:
+        # The first one leaves bytecode for all of them.
+        race = workshop.race(command, warm_up=command == COMMANDS[0])
+        yield _line(workshop, row, command, race, limit)
+
+
+def _line(
+    workshop: Workshop, row: str, command: str, race: Race, limit: float, end: str = ""
+) -> Line:
     count = len(workshop.steps)
-    end = "" if bytecode else ", no bytecode kept"
-
-    for command in commands:
-        yield against_base(
-            row,
-            f"{command}, {count} revisions{end}",
-            workshop.race(command, bytecode=bytecode),
-            BARE,
-            Limit(limit, "× bare"),
-            chart=("revisions", count) if command == "heads" and bytecode else None,
-        )
+    return against_base(
+        row,
+        f"{command}, {count} revisions{end}",
+        race,
+        BARE,
+        Limit(limit, "× bare"),
+        chart=("revisions", count) if command == "heads" and not end else None,
+    )
 
 
 def _memory(race: Race, count: int) -> Line:

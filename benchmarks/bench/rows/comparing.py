@@ -19,9 +19,6 @@ from tools import FLASK_ALEMBIC
 from tools import OURS
 from tools import Tool
 
-MANY: t.Final = 1000
-"""With more tables than that, a peer takes half a minute."""
-
 
 def measure(lab: Lab, wanted: t.Collection[str]) -> t.Iterator[Line]:
     """Measure it on all servers.
@@ -40,21 +37,19 @@ def measure(lab: Lab, wanted: t.Collection[str]) -> t.Iterator[Line]:
                 }
                 lab.work(OURS, "comparing", verb="create", **task)
 
-                for verb in ("check", "revision"):
-                    races[verb, tables] = race = _race(lab, verb, task)
-                    yield _line(server, verb, tables, race)
+                races[tables] = _race(lab, "check", task)
+                yield _line(server, "check", tables, races[tables])
+
+                if tables == lab.sizes.tables[-1]:
+                    race = _race(lab, "revision", task)
+                    yield _line(server, "revision", tables, race)
 
         yield _growth(server, lab.sizes.tables, races)
 
 
 def _race(lab: Lab, verb: str, task: dict[str, t.Any]) -> Race:
-    sizes = lab.sizes
-    rounds = sizes.few_rounds if task["tables"] > MANY else sizes.rounds
-
     # Autogenerate does the same for both commands.
-    if verb == "revision":
-        rounds = min(rounds, 1)
-
+    rounds = lab.sizes.few_rounds if verb == "check" else 1
     contestants = [
         Contestant(each.tool.name, _runner(lab, each.tool, verb, task))
         for each in lab.extensions
@@ -69,18 +64,16 @@ def _runner(
 
 
 def _line(server: Server, verb: str, tables: int, race: Race) -> Line:
-    limit = Limit(4, "times faster", at_least=True) if tables > MANY else None
-    chart = (f"tables, {server.name}", tables) if verb == "check" else None
     line = against_peer(
         "e",
         f"{verb}, {tables} tables, {server.name}",
         race,
         FLASK_ALEMBIC.name,
-        limit or Limit(4, "times faster", at_least=True),
-        chart=chart,
+        Limit(4, "times faster", at_least=True),
+        chart=(f"tables, {server.name}", tables) if verb == "check" else None,
     )
     wrong = {name: f"{cell}{_wrong(race, name)}" for name, cell in line.cells.items()}
-    return replace(line, cells=wrong, limit=limit)
+    return replace(line, cells=wrong)
 
 
 def _wrong(race: Race, name: str) -> str:
@@ -88,18 +81,16 @@ def _wrong(race: Race, name: str) -> str:
     return f", {wrong} false differences" if wrong else ""
 
 
-def _growth(
-    server: Server, sizes: tuple[int, ...], races: dict[tuple[str, int], Race]
-) -> Line:
+def _growth(server: Server, sizes: tuple[int, ...], races: dict[int, Race]) -> Line:
     """By how much more the time grows than the number of tables."""
     few, many = sizes[0], sizes[-1]
 
     def growth(name: str) -> float | None:
-        before = races["check", few].median(name, "cpu")
-        after = races["check", many].median(name, "cpu")
+        before = races[few].median(name, "cpu")
+        after = races[many].median(name, "cpu")
         return after / before / (many / few) if before and after else None
 
-    race = races["check", many]
+    race = races[many]
     found = {name: growth(name) for name in race.samples}
     return Line(
         "e",

@@ -35,7 +35,7 @@ def measure(lab: Lab, wanted: t.Collection[str]) -> t.Iterator[Line]:
         with lab.database(server) as url:
             task = {"url": url, "migrations": str(migrations)}
             check(
-                lab.work(OURS, "upgrading", verb="upgrade", **task),
+                lab.work(OURS, "upgrading", verb="stamp", **task),
                 heads=[steps[-1].id],
             )
             yield from _lines(server, _calls(lab, task), lab.sizes.revisions)

@@ -18,7 +18,7 @@ from tools import Environment
 from tools import FLASK_MIGRATE
 from tools import OURS
 
-ROUNDS: t.Final = 11
+ROUNDS: t.Final = 7
 """It takes a second a round."""
 
 

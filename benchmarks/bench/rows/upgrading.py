@@ -100,10 +100,9 @@ class Replay:
         return Contestant(PREPARED, run)
 
     def _snapshot(self) -> Sample:
-        """Write the snapshot, beside revisions that nobody else has."""
+        """Write the snapshot, beside revisions that nobody else uses."""
         with self.lab.database(self.server) as url:
             task = {"url": url, "migrations": str(self.prepared)}
-            self.lab.work(OURS, "upgrading", verb="upgrade", **task)
             return self.lab.work(OURS, "upgrading", verb="snapshot", **task)
 
     def _run(self, tool: Tool, verb: str, migrations: str | None = None) -> Sample:

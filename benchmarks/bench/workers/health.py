@@ -21,7 +21,7 @@ from bench.workers.answers import timed
 from flask_alembic import Alembic
 
 THREADS: t.Final = 8
-PATIENCE: t.Final = 20
+PATIENCE: t.Final = 10
 """Seconds after which threads count as hanging."""
 
 Call = t.Callable[[], t.Any]
