@@ -210,7 +210,7 @@ def test_run(tmp_path: Path) -> None:
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    rows = re.findall(r"^\| (\w) \| (.+?) +\| .+? \| (.+?) +\|", result.stdout, re.M)
+    rows = re.findall(r"^\| (\w) +\| (.+?) +\| .+? \| (.+?) +\|", result.stdout, re.M)
     assert {row for row, _, _ in rows} == {"c", "d", "e", "k"}
     assert [work for _, work, cell in rows if cell == "-"] == []
     assert ("8 threads at once, sqlite", "ok") in [row[1:] for row in rows]

@@ -100,10 +100,9 @@ class Lab:
         return path
 
     @contextmanager
-    def database(self, server: Server, folder: Path | None = None) -> t.Iterator[str]:
+    def database(self, server: Server) -> t.Iterator[str]:
         """A new database, which is dropped at the end: its URL."""
-        where = folder or self.folder
-        database = Database(server, where if folder else self.place("database"))
+        database = Database(server, self.place("database"))
         database.create()
 
         try:

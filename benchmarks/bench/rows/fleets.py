@@ -20,6 +20,7 @@ from bench.lines import number
 from bench.lines import Point
 from bench.measuring import alternate
 from bench.measuring import Contestant
+from bench.measuring import Race
 from bench.measuring import Sample
 from servers import Server
 from tools import FLASK_ALEMBIC
@@ -104,34 +105,47 @@ def _tenant(name: str, url: str, schema: str | None) -> dict[str, str | None]:
 
 def _line(fleets: Fleets, ours: int, theirs: int) -> Line:
     """Compare, as if the peer upgraded as many: its time grows with their number."""
-    lab, name, peer = fleets.lab, fleets.server.name, FLASK_ALEMBIC.name
+    sizes, server = fleets.lab.sizes, fleets.server.name
     race = alternate(
         [
             fleets.contestant(FLASK_ALEMBIC, "in turn", theirs),
             fleets.contestant(OURS, "at once", ours),
         ],
-        lab.sizes.rounds if name == "sqlite" else lab.sizes.few_rounds,
+        sizes.rounds if server == "sqlite" else sizes.few_rounds,
     )
-    own, other = race.median(OURS.name, "wall"), race.median(peer, "wall")
-    ratio = race.ratio(peer, OURS.name, "wall")
+    ratio = race.ratio(FLASK_ALEMBIC.name, OURS.name, "wall")
     value = None if ratio is None else ratio * ours / theirs
-    whole = {OURS.name: own, peer: other and other * ours / theirs}
-    known = {name: seconds for name, seconds in whole.items() if seconds is not None}
-    cells = {name: duration(seconds) for name, seconds in known.items()}
+    seconds = _seconds(race, ours / theirs)
+    is_largest = ours == sizes.tenants[-1]
+    return Line(
+        "h",
+        f"upgrade {ours} {KINDS[server]}, {sizes.tenant_revisions} revisions, {server}",
+        _cells(seconds, value, theirs),
+        value=value,
+        limit=Limit(TIMES[server], "times faster", at_least=True)
+        if is_largest
+        else None,
+        race=race,
+        points=(Point(f"tenants, {server}", ours, seconds),),
+    )
+
+
+def _seconds(race: Race, scale: float) -> dict[str, float]:
+    """How long each takes for all, by its name."""
+    scales = {OURS.name: 1.0, FLASK_ALEMBIC.name: scale}
+    medians = {name: race.median(name, "wall") for name in scales}
+    return {n: m * scales[n] for n, m in medians.items() if m is not None}
+
+
+def _cells(
+    seconds: dict[str, float], value: float | None, theirs: int
+) -> dict[str, str]:
+    cells = {name: duration(each) for name, each in seconds.items()}
 
     if value is not None:
         cells[OURS.name] = f"{number(value)} ({cells[OURS.name]})"
 
-    if peer in cells:
-        cells[peer] += f" (measured with {theirs})"
+    if FLASK_ALEMBIC.name in cells:
+        cells[FLASK_ALEMBIC.name] += f" (measured with {theirs})"
 
-    is_largest = ours == lab.sizes.tenants[-1]
-    return Line(
-        "h",
-        f"upgrade {ours} {KINDS[name]}, {lab.sizes.tenant_revisions} revisions, {name}",
-        cells,
-        value=value,
-        limit=Limit(TIMES[name], "times faster", at_least=True) if is_largest else None,
-        race=race,
-        points=(Point(f"tenants, {name}", ours, known),),
-    )
+    return cells
