@@ -22,7 +22,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test chaos lint format types docs ci clean
+.PHONY: help demo test chaos bench lint format types docs ci clean
 
 help:  ## Show these lines
 	@echo "Usage: make TARGET"
@@ -37,6 +37,9 @@ test: $(VENV)/.ready-tests  ## Run the tests on SQLite, and on servers that answ
 
 chaos: $(VENV)/.ready-tests  ## Injure upgrades at random; ARGS="--help" tells the options
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+bench: $(VENV)/.ready-tests  ## Measure, beside the peers; ARGS="--help" tells the options
+	@PYTHONPATH=benchmarks:tests $(BIN)/python -m bench $(ARGS)
 
 lint: $(VENV)/.ready-lint  ## Check style, formatting and the order of imports
 	@$(BIN)/ruff check

@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from chaos.databases import Database
-from fault_tools import Environment
+from tools import Environment
 
 LIMIT: t.Final = 40
 """Seconds after which a process counts as one that hangs."""

@@ -20,11 +20,11 @@ from fault_apps import App  # noqa: E402
 from fault_scenarios import OK  # noqa: E402
 from fault_scenarios import Scenario  # noqa: E402
 from fault_scenarios import SCENARIOS  # noqa: E402
-from fault_tools import Environment  # noqa: E402
-from fault_tools import REPOSITORY  # noqa: E402
-from fault_tools import TOOLS  # noqa: E402
 from servers import NAMES  # noqa: E402
 from servers import Server  # noqa: E402
+from tools import Environment  # noqa: E402
+from tools import REPOSITORY  # noqa: E402
+from tools import TOOLS  # noqa: E402
 
 WIDTH: t.Final = 30
 """Characters of a column."""

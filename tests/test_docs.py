@@ -31,12 +31,13 @@ PACKAGE = Path(flask_alembic.__file__).parent
 PAGES = {path.name: path for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]}
 
 LEFT_OUT = {
-    "sh": "It sets up a machine: pip, apt-get, sudo.",
+    "sh": "It sets up a machine, or takes minutes: pip, apt-get, sudo, make bench.",
     "text": "It takes two hosts to see it; tests/test_locks.py shows the words.",
     "yaml": "It is for Kubernetes.",
     "{toctree}": "It is Sphinx's.",
     "{eval-rst}": "It is Sphinx's: the references are made from the code.",
     "{include}": "It is Sphinx's.",
+    "{image}": "It is Sphinx's.",
 }
 """The kinds of blocks that are not run, each with the reason."""
 

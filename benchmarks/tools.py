@@ -42,21 +42,26 @@ from flask_migrate import upgrade
 extension = Migrate(db=db)
 """
 
-TOOLS: t.Final = (
-    Tool("Flask-Alembic 3.3.0", ("flask-alembic==3.3.0",), ALEMBIC),
-    Tool(
-        "Flask-Migrate 4.1.0",
-        ("flask-migrate==4.1.0",),
-        MIGRATE,
-        versions="migrations/versions",
-        needs_init=True,
-    ),
-    Tool("this package", ("--editable", str(REPOSITORY)), ALEMBIC),
+FLASK_ALEMBIC: t.Final = Tool("Flask-Alembic 3.3.0", ("flask-alembic==3.3.0",), ALEMBIC)
+FLASK_MIGRATE: t.Final = Tool(
+    "Flask-Migrate 4.1.0",
+    ("flask-migrate==4.1.0",),
+    MIGRATE,
+    versions="migrations/versions",
+    needs_init=True,
 )
+OURS: t.Final = Tool("this package", ("--editable", str(REPOSITORY)), ALEMBIC)
+TOOLS: t.Final = (FLASK_ALEMBIC, FLASK_MIGRATE, OURS)
+PINS: t.Final = REPOSITORY / "constraints" / "test.txt"
+"""The same versions of everything else for all of them."""
 
 
 class Environment:
-    """A virtual environment with a tool."""
+    """A virtual environment with a tool.
+
+    :param tool: The tool.
+    :param folder: Where the environments of all tools are.
+    """
 
     def __init__(self, tool: Tool, folder: Path) -> None:
         self.tool = tool
@@ -64,15 +69,15 @@ class Environment:
         self.ready = self.folder / ".ready"
 
     def install(self) -> None:
-        """Make it, unless it is there."""
-        if not self.ready.exists():
+        """Make it, unless it is there with the versions that are pinned now."""
+        wanted = "\n".join([*self.tool.requirement, *COMMON, PINS.read_text()])
+
+        if not self.ready.exists() or self.ready.read_text() != wanted:
             print(f"Installing {self.tool.name} into {self.folder} ...", flush=True)
             _run(sys.executable, "-m", "venv", "--clear", str(self.folder))
-            # The same versions of everything else for all of them.
-            pins = str(REPOSITORY / "constraints" / "test.txt")
             pip = (self.binary("python"), "-m", "pip", "install", "--quiet")
-            _run(*pip, "--constraint", pins, *self.tool.requirement, *COMMON)
-            self.ready.touch()
+            _run(*pip, "--constraint", str(PINS), *self.tool.requirement, *COMMON)
+            self.ready.write_text(wanted)
 
     def binary(self, name: str) -> str:
         """A program in it.
@@ -88,6 +93,17 @@ class Environment:
         """
         code = f"from importlib.metadata import version; print(version({package!r}))"
         return _run(self.binary("python"), "-c", code).strip()
+
+
+class Here(Environment):
+    """The environment that runs this, for this package alone: nothing is installed."""
+
+    def __init__(self) -> None:
+        super().__init__(OURS, Path(sys.executable).parent.parent)
+        self.folder = Path(sys.executable).parent.parent
+
+    def install(self) -> None:
+        """Nothing is to be done."""
 
 
 def _run(*command: str) -> str:
