@@ -78,7 +78,8 @@ class AppliedLog:
         # A stamp may lead to several revisions.
         for id_ in step_name(step).split(", "):
             values = {**_who(), **_what(self.context, step, id_), "seconds": seconds}
-            self._connection.execute(self._table.insert().values(values))
+            # As parameters: the text is the same each time, and compiled once.
+            self._connection.execute(self._table.insert(), values)
 
     @property
     def _connection(self) -> sa.Connection:
