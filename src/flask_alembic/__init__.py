@@ -109,6 +109,7 @@ __all__ = [
 # What a web worker does not need is loaded when it is asked for. The errors are
 # Alembic's errors too.
 _LAZY: t.Final = (
+    "run_reports",
     "reports",
     "errors",
     "run_errors",

@@ -5,11 +5,13 @@ Nothing here knows of an app or of Alembic.
 from __future__ import annotations
 
 import typing as t
-from argparse import Namespace
 from dataclasses import dataclass
 from dataclasses import field
 
 from .option_values import nearest
+
+if t.TYPE_CHECKING:
+    from argparse import Namespace
 
 T = t.TypeVar("T")
 
@@ -83,6 +85,8 @@ class CallOptions:
 
     def as_namespace(self) -> Namespace:
         """These options, as Alembic has those of its command line."""
+        from argparse import Namespace
+
         return Namespace(x=list(self.x), tag=self.tag, autogenerate=self.autogenerate)
 
     def select(self, items: t.Mapping[str, T]) -> dict[str, T]:

@@ -23,8 +23,8 @@ if t.TYPE_CHECKING:
     from .connection_set import ConnectionSet
     from .databases import Database
     from .hooks import Hooks
-    from .reports import MigrationReport
     from .revisions.graph import RevisionGraph
+    from .run_reports import MigrationReport
     from .run_settings import RunSettings
     from .scripts import RevisionIndex
     from .settings import Settings
@@ -114,7 +114,7 @@ class Environment:
     @cached_property
     def report(self) -> MigrationReport:
         """What the last run did."""
-        from .reports import MigrationReport
+        from .run_reports import MigrationReport
 
         return MigrationReport()
 

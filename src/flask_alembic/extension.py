@@ -30,9 +30,9 @@ if t.TYPE_CHECKING:
     from .reports import CheckReport
     from .reports import CurrentRevisions
     from .reports import Differences
-    from .reports import MigrationReport
     from .reports import NewRevisions
     from .reports import VersionTable
+    from .run_reports import MigrationReport
 
     Labels = str | t.Sequence[str] | None
     Work = t.Callable[
@@ -696,7 +696,7 @@ class Alembic(AppBinding):
         if found is None:
             return None
 
-        from .reports import MigrationReport
+        from .run_reports import MigrationReport
 
         environment.report = MigrationReport(databases=found)
         return environment.report
@@ -707,7 +707,7 @@ class Alembic(AppBinding):
         *target: RevisionArgument,
         **options: t.Any,
     ) -> MigrationReport:
-        from .reports import MigrationReport
+        from .run_reports import MigrationReport
 
         environment = self._environment()
         environment.report = MigrationReport()

@@ -13,14 +13,15 @@ from contextlib import redirect_stderr
 from contextlib import redirect_stdout
 
 import click
-from click.shell_completion import CompletionItem
 from flask.cli import ScriptInfo
 
 if t.TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from ..extension import Alembic
 
-Complete = t.Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
-_Find = t.Callable[["Alembic"], t.Iterable[CompletionItem]]
+Complete = t.Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
+_Find = t.Callable[["Alembic"], t.Iterable["CompletionItem"]]
 
 
 def complete_revision(*words: str) -> Complete:
@@ -29,7 +30,7 @@ def complete_revision(*words: str) -> Complete:
     :param words: The words that may stand there, such as ``head``.
     :return: What Click calls.
     """
-    return _completing(lambda alembic: [*map(CompletionItem, words), *_named(alembic)])
+    return _completing(lambda alembic: [*map(_item, words), *_named(alembic)])
 
 
 def complete_range(
@@ -45,7 +46,7 @@ def complete_range(
     start, colon, end = incomplete.rpartition(":")
     complete = complete_revision("current", "head", "heads", "base")
     return [
-        CompletionItem(f"{start}{colon}{item.value}", help=item.help)
+        _item(f"{start}{colon}{item.value}", help=item.help)
         for item in complete(ctx, param, end)
     ]
 
@@ -95,18 +96,25 @@ def _silence() -> t.Iterator[None]:
 def _named(alembic: Alembic) -> t.Iterator[CompletionItem]:
     labels = _labels(alembic)
     yield from labels
-    yield from (CompletionItem(f"{label.value}@head") for label in labels)
+    yield from (_item(f"{label.value}@head") for label in labels)
 
     for script in alembic.log():
-        yield CompletionItem(script.revision, help=" ".join((script.doc or "").split()))
+        yield _item(script.revision, help=" ".join((script.doc or "").split()))
 
 
 def _labels(alembic: Alembic) -> list[CompletionItem]:
     labels = {label for script in alembic.log() for label in script.branch_labels}
-    return [CompletionItem(label) for label in sorted(labels)]
+    return [_item(label) for label in sorted(labels)]
 
 
 complete_label: t.Final = _completing(_labels)
 complete_database: t.Final = _completing(
-    lambda alembic: [CompletionItem(name) for name in alembic.databases]
+    lambda alembic: [_item(name) for name in alembic.databases]
 )
+
+
+def _item(value: str, help: str | None = None) -> CompletionItem:
+    # A command that is not completed has no need of it.
+    from click.shell_completion import CompletionItem
+
+    return CompletionItem(value, help=help)
