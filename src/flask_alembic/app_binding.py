@@ -463,9 +463,11 @@ class AppBinding:
         if environment.config is not None or not self._is_plain("config"):
             from .alembic_config import places_of
 
-            return self._state().graph(places_of(self.config), age=age)
+            return self._state().graph(places_of(self.config))
 
-        return self._state().graph(environment.settings.places, age=age)
+        state, settings = self._state(), environment.settings
+        recent = state.recent_graph(settings, age) if age else None
+        return recent or state.graph(settings.places, settings)
 
     def _is_plain(self, *names: str) -> bool:
         """Whether what is found out by some attributes is so by this package alone: no
@@ -483,9 +485,11 @@ class AppBinding:
         with environment.using(environment.options.also(**options)):
             yield
 
-    def _plain_options(self, *names: str) -> dict[str, dict[str, t.Any]] | None:
-        """For each database that the caller asks for what ``ALEMBIC_CONTEXT`` says of
-        it, if nothing else has a say, and no connection is at work on it.
+    def _plain_databases(
+        self, *names: str
+    ) -> list[tuple[Database, dict[str, t.Any]]] | None:
+        """The databases that the caller asks for, each with what ``ALEMBIC_CONTEXT``
+        says of it, if nothing else has a say, and no connection is at work on one.
 
         :param names: What no subclass overrides besides.
         """
@@ -497,9 +501,10 @@ class AppBinding:
         if not is_plain or environment.is_at_work:
             return None
 
-        options = environment.context_options.find(self.databases)
-        selected = environment.options.select(self.databases)
-        return {name: options[name] for name in selected}
+        databases = self.databases
+        options = environment.context_options.find(databases)
+        selected = environment.options.select(databases)
+        return [(databases[name], options[name]) for name in selected]
 
     @contextmanager
     def _lent(self, **options: t.Any) -> t.Iterator[None]:
@@ -528,16 +533,15 @@ class AppBinding:
 
     def _state(self) -> AppState:
         # To call it on an app of its own, Flask's proxy has to be unwrapped.
-        app: Flask | None = (
-            current_app._get_current_object()  # type: ignore[attr-defined]
-            if current_app
-            else None
-        )
+        try:
+            app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        except RuntimeError:
+            raise self._no_app(None) from None
 
-        if app is None or app not in self._states:
+        if (state := self._states.get(app)) is None:
             raise self._no_app(app)
 
-        return self._states[app]
+        return state
 
     def _environments(self) -> dict[int, Environment]:
         """One for each thread: a context can be copied to another thread, with

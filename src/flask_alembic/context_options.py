@@ -263,20 +263,8 @@ def _check_key(key: str, value: object) -> None:
 
 def _check_type(key: str, value: object) -> None:
     wanted = _TYPES.get(key)
-    checks = {
-        None: True,
-        _BOOL: isinstance(value, bool),
-        _BOOL_OR_CALLABLE: isinstance(value, bool) or callable(value),
-        _CALLABLE: callable(value),
-        _CALLABLES: all(
-            callable(item)
-            for item in (value if isinstance(value, (list, tuple)) else [value])
-        ),
-        _DICT: isinstance(value, t.Mapping),
-        _STR: isinstance(value, str),
-    }
 
-    if value is not None and not checks[wanted]:
+    if value is not None and not _fits(value, wanted):
         raise _wrong(
             f"ALEMBIC_CONTEXT[{key!r}] = {value!r} must be {wanted}.",
             key=key,
@@ -288,3 +276,18 @@ def _wrong(message: str, **details: t.Any) -> Exception:
     from .errors import ConfigurationError
 
     return ConfigurationError(message, **details)
+
+
+def _fits(value: object, wanted: str | None) -> bool:
+    if wanted in (_BOOL, _BOOL_OR_CALLABLE) and isinstance(value, bool):
+        return True
+
+    if wanted in (_CALLABLE, _BOOL_OR_CALLABLE):
+        return callable(value)
+
+    if wanted == _CALLABLES:
+        items = value if isinstance(value, (list, tuple)) else [value]
+        return all(callable(item) for item in items)
+
+    kinds: dict[str | None, type] = {_DICT: t.Mapping, _STR: str, _BOOL: bool}
+    return isinstance(value, kinds.get(wanted, object))

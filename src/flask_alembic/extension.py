@@ -108,7 +108,7 @@ class Alembic(AppBinding):
 
         .. versionadded:: 4.0
         """
-        with self._with_options(databases=databases):
+        with self._choosing(databases):
             if (found := self._look()) is not None:
                 return found
 
@@ -128,7 +128,7 @@ class Alembic(AppBinding):
         .. versionchanged:: 4.0
             Added ``databases``.
         """
-        with self._with_options(databases=databases):
+        with self._choosing(databases):
             if (found := self._look()) is not None:
                 graph = self._read_graph(age=1.0)
 
@@ -661,22 +661,25 @@ class Alembic(AppBinding):
 
     def _look(self) -> dict[str, tuple[str, ...]] | None:
         """Where the databases stand, if a look tells."""
-        options = self._plain_options()
+        databases = self._plain_databases()
 
-        if options is None:
+        if databases is None:
             return None
 
-        return operations.settled.ids_at(
-            [self.databases[name] for name in options],
-            options,
-            keep_pooled=has_request_context(),
-        )
+        return operations.settled.ids_at(databases, keep_pooled=has_request_context())
+
+    def _choosing(self, databases: Databases | None) -> t.ContextManager[None]:
+        """Let a call be about some databases."""
+        if databases is None:
+            return nullcontext()
+
+        return self._with_options(databases=databases)
 
     def _settled(self, target: RevisionArgument) -> MigrationReport | None:
         """The report of an upgrade that has nothing to do, if a look tells that."""
-        options = self._plain_options("rev_id", "run_migrations")
+        databases = self._plain_databases("rev_id", "run_migrations")
 
-        if target not in ("head", "heads") or options is None:
+        if target not in ("head", "heads") or databases is None:
             return None
 
         graph = self.revisions
@@ -686,8 +689,7 @@ class Alembic(AppBinding):
 
         environment = self._environment()
         found = operations.settled.settled_ids(
-            [self.databases[name] for name in options],
-            options,
+            databases,
             graph,
             environment.run_settings,
             keep_pooled=has_request_context(),

@@ -33,6 +33,7 @@ class AppState:
         self._places: Places | None = None
         self._listing: Listing | None = None
         self._listed = 0.0
+        self._asked_by: Settings | None = None
         self._graph: RevisionGraph | None = None
         self._index: RevisionIndex | None = None
         self._fingerprint: object = None
@@ -56,12 +57,30 @@ class AppState:
 
             return self._settings
 
-    def graph(self, places: Places, *, age: float = 0.0) -> RevisionGraph:
+    def recent_graph(self, settings: Settings, age: float) -> RevisionGraph | None:
+        """The revisions as they were read a while ago, if no file was added, removed
+        or replaced since. One that was changed in its place goes unnoticed.
+
+        :param settings: The settings that tell where the files are.
+        :param age: How long ago that may be, in seconds.
+        :return: The revisions; ``None`` if they have to be read.
+        """
+        from .revisions.listing import is_unchanged
+
+        with self._lock:
+            is_recent = (
+                settings is self._asked_by
+                and time.monotonic() - self._listed < age
+                and self._listing is not None
+                and is_unchanged(self._listing)
+            )
+            return self._graph if is_recent else None
+
+    def graph(self, places: Places, asked_by: Settings | None = None) -> RevisionGraph:
         """The revisions that the files hold now.
 
         :param places: Where the files are.
-        :param age: For how many seconds a file that was changed in its place may go
-            unnoticed. One that was added, removed or replaced is noticed at once.
+        :param asked_by: The settings that say so.
         :return: The revisions.
         :raises FlaskAlembicError: If the files don't form a history.
         """
@@ -70,11 +89,8 @@ class AppState:
         from .revisions.reading import RevisionFiles
 
         with self._lock:
-            if self._graph is not None and self._is_fresh(places, age):
-                return self._graph
-
             self._files = self._files or RevisionFiles(_run)
-            self._listed = time.monotonic()
+            self._listed, self._asked_by = time.monotonic(), asked_by
             listing = list_files(places)
 
             is_known = (places, listing) == (self._places, self._listing)
@@ -106,17 +122,6 @@ class AppState:
                 self._fingerprint = now
 
             return self._index
-
-    def _is_fresh(self, places: Places, age: float) -> bool:
-        from .revisions.listing import is_unchanged
-
-        return (
-            age > 0
-            and places == self._places
-            and time.monotonic() - self._listed < age
-            and self._listing is not None
-            and is_unchanged(self._listing)
-        )
 
 
 def _copy(value: t.Any) -> t.Any:

@@ -27,24 +27,22 @@ _NOTED: t.Final = ("revision", "direction", "parents", "file_hash")
 
 
 def ids_at(
-    databases: t.Iterable[Database],
-    options: t.Mapping[str, Options],
+    databases: t.Iterable[tuple[Database, Options]],
     *,
     keep_pooled: bool,
 ) -> Ids | None:
     """Where databases stand.
 
-    :param databases: The databases.
-    :param options: Name to what ``ALEMBIC_CONTEXT`` says of each.
+    :param databases: The databases, each with what ``ALEMBIC_CONTEXT`` says of it.
     :param keep_pooled: Whether connections go back to the pool.
     :return: Name to the ids in the version table; ``None`` if a look does not tell.
     """
     try:
         found = {}
 
-        for database in databases:
+        for database, options in databases:
             with looking(database.engine, keep_pooled=keep_pooled) as connection:
-                place = _place(options[database.name])
+                place = _place(options)
                 found[database.name] = tuple(version_ids(connection, *place))
 
         return found
@@ -53,8 +51,7 @@ def ids_at(
 
 
 def settled_ids(
-    databases: t.Iterable[Database],
-    options: t.Mapping[str, Options],
+    databases: t.Iterable[tuple[Database, Options]],
     graph: RevisionGraph,
     settings: RunSettings,
     *,
@@ -62,8 +59,7 @@ def settled_ids(
 ) -> Ids | None:
     """Where databases stand, if an upgrade finds nothing to do and to tell.
 
-    :param databases: The databases.
-    :param options: Name to what ``ALEMBIC_CONTEXT`` says of each.
+    :param databases: The databases, each with what ``ALEMBIC_CONTEXT`` says of it.
     :param graph: The revisions.
     :param settings: How migrations run.
     :param keep_pooled: Whether connections go back to the pool.
@@ -72,9 +68,9 @@ def settled_ids(
     heads, found = sorted(graph.effective_heads), {}
 
     try:
-        for database in databases:
+        for database, options in databases:
             with looking(database.engine, keep_pooled=keep_pooled) as connection:
-                place = _place(options[database.name])
+                place = _place(options)
                 ids = version_ids(connection, *place)
 
                 if ids != heads or _is_noted(connection, place, graph, settings):
