@@ -28,6 +28,7 @@ if t.TYPE_CHECKING:
     from .run_settings import RunSettings
     from .scripts import RevisionIndex
     from .settings import Settings
+    from .tapes import Recorder
 
 
 class Environment:
@@ -57,6 +58,7 @@ class Environment:
         self.graph: RevisionGraph | None = None
         self.databases: dict[str, Database] | None = None
         self.dialect: str | None = None
+        self.recorder: Recorder | None = None
         self._hooks = hooks
         self._keep_pooled = keep_pooled
         self._borrowed = dict(connections or {})

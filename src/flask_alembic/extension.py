@@ -512,6 +512,7 @@ class Alembic(AppBinding):
                 settings=environment.run_settings,
                 took_effect=environment.options.took_effect,
                 lock_first=environment.options.lock_first,
+                recorder=environment.recorder,
             )
 
         environment.report = environment.report.followed_by(report)

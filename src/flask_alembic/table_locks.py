@@ -82,6 +82,15 @@ class TableLocks:
         """
         yield
 
+    def timed(self, statements: t.Iterable[str], seconds: float) -> t.Iterator[str]:
+        """The statements of one transaction that is begun and committed as text.
+
+        :param statements: The statements.
+        :param seconds: How long they wait for a table, as above.
+        :return: The same, and what sets the timeout of each before it.
+        """
+        yield from statements
+
 
 def table_locks(connection: sa.Connection | None) -> TableLocks:
     """What limits the time that statements wait on a connection.
@@ -185,6 +194,19 @@ class _PostgreSQL(TableLocks):
         finally:
             self._limit = None
 
+    def timed(self, statements: t.Iterable[str], seconds: float) -> t.Iterator[str]:
+        with self.limited(seconds):
+            for statement in statements:
+                wanted = self._wanted(statement, is_session=False)
+
+                if wanted is not None:
+                    yield _setting("LOCAL ", wanted)
+                    self._local = wanted
+
+                yield statement
+
+        self._end(None)
+
     @contextmanager
     def _listening(self) -> t.Iterator[None]:
         listeners: dict[str, t.Callable[..., t.Any]] = {
@@ -200,42 +222,48 @@ class _PostgreSQL(TableLocks):
         self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
     ) -> None:
         # One of ours comes between a statement of the revision and its timeout.
-        if self._limit is None or is_own():
+        if is_own():
             return
+
+        is_session = self._is_autocommit
+        wanted = self._wanted(statement, is_session=is_session)
+
+        if wanted is not None:
+            # If it is refused the statement itself is too, and that is told better.
+            with suppress(Exception):
+                self._set(wanted, is_session=is_session)
+
+    def _wanted(self, statement: str, *, is_session: bool) -> int | None:
+        """The timeout to set before a statement, if it is another one than now."""
+        if self._limit is None:
+            return None
 
         need = need_of(statement)
 
-        if need is Need.OWN:
-            self._limit = None
+        if need in (Need.OWN, Need.END):
+            self._limit = None if need is Need.OWN else self._limit
             self._forget()
-        elif need is Need.END:
-            self._forget()
-        else:
-            self._set(self._wanted(need, self._limit))
-            self._has_locks |= need is Need.LIMIT and not self._is_autocommit
+            return None
 
-    def _wanted(self, need: Need, limit: int) -> int:
+        wanted = self._timeout(need, self._limit)
+        self._has_locks |= need is Need.LIMIT and not is_session
+        now = self._session if is_session or self._local is None else self._local
+        return None if wanted == now else wanted
+
+    def _timeout(self, need: Need, limit: int) -> int:
         if self._has_locks or need is Need.LIMIT:
             return limit
 
         return 0 if need is Need.PATIENCE else self._usual
 
-    def _set(self, wanted: int) -> None:
-        is_session = self._is_autocommit
-        now = self._session if is_session or self._local is None else self._local
+    def _set(self, wanted: int, *, is_session: bool) -> None:
+        scope = "" if is_session else "LOCAL "
+        _execute(self._connection, _setting(scope, wanted))
 
-        if wanted == now:
-            return
-
-        # If it is refused the statement itself is too, and that is told better.
-        with suppress(Exception):
-            scope = "" if is_session else "LOCAL "
-            _execute(self._connection, f"SET {scope}lock_timeout = {wanted}")
-
-            if is_session:
-                self._session = wanted
-            else:
-                self._local = wanted
+        if is_session:
+            self._session = wanted
+        else:
+            self._local = wanted
 
     @property
     def _is_autocommit(self) -> bool:
@@ -248,6 +276,10 @@ class _PostgreSQL(TableLocks):
 
     def _forget(self) -> None:
         self._local = _UNKNOWN
+
+
+def _setting(scope: str, milliseconds: int) -> str:
+    return f"SET {scope}lock_timeout = {milliseconds}"
 
 
 def _execute(connection: sa.Connection, statement: str) -> None:
