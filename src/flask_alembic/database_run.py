@@ -39,8 +39,8 @@ if t.TYPE_CHECKING:
     from .kept import StatementLog
     from .locks import Lock
     from .run_settings import RunSettings
-    from .tapes import Recorder
     from .table_locks import TableLocks
+    from .tapes import Recorder
 
     Work = t.Callable[
         [tuple[str, ...], MigrationContext], t.Iterable[MigrationStep] | None

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from ..errors import RevisionFileError
 from ..listening import listening
 from ..own_statements import plain_text
+from ..sql_words import is_commit
 from ..sql_words import is_data
+from ..sql_words import is_rollback
+from ..statements import bare
 from ..steps import step_script
 from .fetches import Fetches
 from .reach import beyond
@@ -161,6 +164,7 @@ class _Recording:
         executemany: bool,
     ) -> None:
         self._open -= 1
+        self._has_ended |= _ends_transaction(statement, context.dialect.name)
         taped = Taped(statement, parameters, executemany)
 
         if not parameters or parameters in ([()], [{}]):
@@ -173,3 +177,13 @@ class _Recording:
             fetches = context.cursor = Fetches(cursor)
 
         self._statements.append((taped, fetches))
+
+
+def _ends_transaction(text: str, dialect: str) -> bool:
+    parts = bare(text, dialect)
+
+    # SQLite takes one at a time, and what is in the body of a trigger ends nothing.
+    if dialect == "sqlite":
+        parts = parts[:1]
+
+    return any(is_commit(part) or is_rollback(part) for part in parts)

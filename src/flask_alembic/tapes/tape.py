@@ -6,6 +6,8 @@ import threading
 import typing as t
 from dataclasses import dataclass
 
+from ..sql_words import COMMITS
+from ..sql_words import is_data
 from ..steps import step_key
 
 if t.TYPE_CHECKING:
@@ -47,6 +49,13 @@ class Tape:
             taped.parameters is None and taped.rows is None for taped in self.statements
         )
 
+    @property
+    def is_neutral(self) -> bool:
+        """Whether the session is as before: nothing was set, and nothing made that
+        lasts as long as the session.
+        """
+        return all(_is_neutral(taped.statement) for taped in self.statements)
+
 
 class Tapes:
     """The tapes of one process. Threads share them."""
@@ -74,3 +83,10 @@ class Tapes:
         """
         with self._lock:
             return self._tapes.get((kind, step_key(step)))
+
+
+def _is_neutral(statement: str) -> bool:
+    is_known = COMMITS.match(statement) is not None or is_data(statement)
+    # Another one may follow.
+    is_one = ";" not in statement.rstrip(";\n ")
+    return is_known and is_one and "temp" not in statement.lower()
