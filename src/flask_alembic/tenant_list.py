@@ -13,10 +13,12 @@ from sqlalchemy.exc import ArgumentError
 from .errors import ConfigurationError
 from .redaction import safe_url
 from .redaction import shown_url
-from .tenants import Target
 from .tenants import Tenant
 
-Targets = t.Union[Target, t.Iterable[Target], t.Callable[[], t.Iterable[Target]]]
+if t.TYPE_CHECKING:
+    from .tenants import Target
+
+    Targets = Target | t.Iterable[Target] | t.Callable[[], t.Iterable[Target]]
 
 
 def read_tenants(targets: Targets) -> list[Tenant]:

@@ -19,7 +19,7 @@ from ..databases import default_name
 from ..errors import ConfigurationError
 from ..locks import idle
 from ..operations.upgrade import upgrade_work
-from ..replay import Facts
+from ..replay import Scores
 from ..tapes import Recorder
 from ..tapes import Tapes
 from ..twins import twin_engine
@@ -65,7 +65,7 @@ class Fleet:
         self.turn: threading.Lock = threading.Lock()
         """For running a revision: one at a time, and nobody's patience ends."""
         self.tapes: Tapes = Tapes()
-        self.facts: Facts = Facts()
+        self.scores: Scores = Scores()
         self.recorder: Recorder = Recorder(self.tapes)
         self.databases: dict[str, Database] = alembic.databases
         self.name: str = _stood_in_for(self.databases, job.options)

@@ -1,4 +1,6 @@
-"""One tenant is upgraded: by tapes as far as there are any, otherwise as any database."""
+"""One tenant is upgraded: by tapes as far as there are any, otherwise as any database
+is.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +117,7 @@ class TenantRun:
         context = fleet.alembic.migration_contexts[fleet.name]
         names = tuple(fleet.databases)
         database = DatabaseRun(fleet.name, context, names, settings, installs_op=False)
-        replay = Replay(database, fleet.tapes, fleet.facts)
+        replay = Replay(database, fleet.tapes, fleet.scores)
 
         try:
             return replay.run(fleet.work, Patience(settings.lock_timeout))
@@ -131,8 +133,8 @@ class TenantRun:
         return True
 
     def _run_waiting(self, environment: Environment, replayed: Replayed) -> bool:
-        """Run the revision that there is no tape of; if it was not run anywhere yet, all
-        that come after it as well.
+        """Run the revision that there is no tape of; if it was not run anywhere yet,
+        all that come after it as well.
 
         :return: Whether nothing is left to be done.
         """

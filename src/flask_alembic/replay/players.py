@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from ..database_run import DatabaseRun
     from ..tapes import Taped
     from .score import Score
-    from .score import Writer
+    from .score import Tables
 
 # How long revisions may share a transaction on SQLite, in seconds. What they do is
 # quick, and a commit waits for the disk.
@@ -33,12 +33,12 @@ class Player:
     """Plays on one connection.
 
     :param database: The database.
-    :param writer: Writes what is noted in our own tables.
+    :param tables: Our own tables there.
     """
 
-    def __init__(self, database: DatabaseRun, writer: Writer) -> None:
+    def __init__(self, database: DatabaseRun, tables: Tables) -> None:
         self._database = database
-        self._writer = writer
+        self._tables = tables
         connection = t.cast("sa.Connection", database.context.connection)
         self._driver: t.Any = connection.connection.dbapi_connection
         self._cursor: t.Any = self._driver.cursor()
@@ -85,15 +85,13 @@ class Player:
         if taped.rows is not None:
             _compare(cursor, taped)
 
-    def _notes(self, score: Score, seconds: str) -> t.Iterator[str]:
-        """What is written down of a revision."""
+    def _notes(self, score: Score) -> t.Iterator[str]:
+        """What is written down of a revision, before the version table changes."""
         if score.is_first:
-            yield self._writer.create_version_table()
+            yield self._tables.create_version
 
-        if score.history:
-            yield self._writer.note(score.history, seconds)
-
-        yield from map(self._writer.change, score.changes)
+        if self._tables.history is not None:
+            yield score.note
 
 
 class PostgreSQLPlayer(Player):
@@ -135,27 +133,14 @@ class PostgreSQLPlayer(Player):
         return self._database.table_locks.timed(texts, score.lock_timeout)
 
     def _end(self, score: Score) -> t.Iterator[str]:
+        texts = [*self._notes(score), *score.changes, score.check]
         # The seconds since BEGIN.
         seconds = "extract(epoch FROM clock_timestamp() - transaction_timestamp())"
-        yield from self._notes(score, seconds)
-        yield self._check(score)
+        yield self._tables.fill(_joined(texts), seconds)
         yield "COMMIT"
 
-    def _check(self, score: Score) -> str:
-        """What fails if the version table was changed by somebody who has no lock."""
-        table, column = self._writer.version_table, self._writer.version_column
-        new = [self._writer.literal(new) for _, new in score.changes if new]
-        gone = [self._writer.literal(gone) for gone, _ in score.changes if gone]
-        tests = [
-            f"(SELECT count(*) FROM {table} WHERE {column} = {id_}) = {count}"
-            for ids, count in ((new, 1), (gone, 0))
-            for id_ in ids
-        ]
-        return f"SELECT 1 / CAST({' AND '.join(tests)} AS integer)"
-
     def _send(self, *statements: str) -> None:
-        # A comment may stand at the end of a statement.
-        self._execute("\n;\n".join(statements))
+        self._execute(_joined(statements))
 
 
 class SQLitePlayer(Player):
@@ -163,8 +148,8 @@ class SQLitePlayer(Player):
     database at a time, so nobody can wait for us while we wait for them.
     """
 
-    def __init__(self, database: DatabaseRun, writer: Writer) -> None:
-        super().__init__(database, writer)
+    def __init__(self, database: DatabaseRun, tables: Tables) -> None:
+        super().__init__(database, tables)
         self._begun: float | None = None
 
     def play(self, score: Score) -> bool:
@@ -178,9 +163,16 @@ class SQLitePlayer(Player):
         for taped in score.tape.statements:
             self._play_taped(taped)
 
-        for note in self._notes(score, repr(time.monotonic() - started)):
-            self._execute(note)
-            self._check(note)
+        seconds = repr(time.monotonic() - started)
+
+        for note in self._notes(score):
+            self._execute(self._tables.fill(note, seconds))
+
+        for change in score.changes:
+            self._execute(self._tables.fill(change, seconds))
+
+            if self._cursor.rowcount != 1:
+                raise Diverged("The version table was changed by somebody else.")
 
         self._database.check()
 
@@ -195,9 +187,10 @@ class SQLitePlayer(Player):
             self._execute("COMMIT")
             self._begun = None
 
-    def _check(self, note: str) -> None:
-        if not note.lstrip().startswith("CREATE") and self._cursor.rowcount != 1:
-            raise Diverged("The version table was changed by somebody else.")
+
+def _joined(statements: t.Iterable[str]) -> str:
+    # A comment may stand at the end of one.
+    return "\n;\n".join(statements)
 
 
 def _compare(cursor: t.Any, taped: Taped) -> None:

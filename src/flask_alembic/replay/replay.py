@@ -9,19 +9,16 @@ import typing as t
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..alembic_internals import Ledger
-from ..applied_log import what_file
-from ..applied_log import who
 from ..locks import holding
 from ..reports import AppliedStep
 from ..steps import step_direction
 from ..steps import step_name
-from ..steps import step_script
 from ..tapes import kind_of
 from .players import find_player
 from .players import Player
 from .score import Score
-from .score import Writer
+from .score import Scores
+from .score import tables_of
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -37,6 +34,11 @@ if t.TYPE_CHECKING:
         [tuple[str, ...], MigrationContext], t.Iterable[MigrationStep] | None
     ]
     Playable = list[tuple[MigrationStep, Tape]]
+
+
+# How long a lock is believed to be ours, in seconds. Each revision looks at the version
+# table too, and fails if another run was there.
+_OFTEN: t.Final = 0.1
 
 
 class CantReplay(Exception):
@@ -58,44 +60,23 @@ class Replayed:
     """The kind of database."""
 
 
-class Facts:
-    """What is noted of the files of revisions, read once for all databases."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, dict[str, t.Any]] = {}
-
-    def of(self, step: MigrationStep) -> dict[str, t.Any]:
-        """What is noted of a step.
-
-        :param step: The step.
-        :return: Columns of the history to values.
-        """
-        name = step_name(step)
-
-        if name not in self._known:
-            self._known[name] = what_file(step_script(step))
-
-        facts = {"revision": name, "direction": step_direction(step)}
-        return {**facts, **self._known[name]}
-
-
 class Replay:
     """A run on one database.
 
     :param database: The database.
     :param tapes: The tapes that there are.
-    :param facts: What is known of the files.
+    :param scores: The scores that there are.
     """
 
     def __init__(
         self,
         database: DatabaseRun,
         tapes: Tapes,
-        facts: Facts,
+        scores: Scores,
     ) -> None:
         self._database = database
         self._tapes = tapes
-        self._facts = facts
+        self._scores = scores
         self._player: type[Player] = Player
         self._done: list[AppliedStep] = []
         self._open: list[AppliedStep] = []
@@ -184,25 +165,25 @@ class Replay:
 
     def _play(self, playable: Playable, check_lock: t.Callable[[], None]) -> None:
         database = self._database
-        table = database.applied_log.table
-        player = self._player(database, Writer(database.context, table))
-        heads = database.transaction.maintainer.heads
-        ledger = Ledger(database.context, heads)
+        tables = tables_of(database.context, database.applied_log.table)
+        player = self._player(database, tables)
+        heads = frozenset(database.transaction.maintainer.heads)
+        checked = time.monotonic()
 
         with player.playing():
             for step, tape in playable:
-                check_lock()
-                is_first = not ledger.heads
-                changes = ledger.changes_of(t.cast(t.Any, step))
-                facts = {} if table is None else {**who(), **self._facts.of(step)}
-                limit = database.settings_of(step).ddl_lock_timeout
-                score = Score(tape, changes, facts, is_first, limit)
+                if time.monotonic() - checked > _OFTEN:
+                    check_lock()
+                    checked = time.monotonic()
+
+                score = self._scores.find(database, step, tape, heads)
                 self._play_one(player, step, score)
+                heads = score.heads
 
             player.finish()
             self._commit()
 
-        database.transaction.stand_at(tuple(sorted(ledger.heads)))
+        database.transaction.stand_at(tuple(sorted(heads)))
 
     def _play_one(self, player: Player, step: MigrationStep, score: Score) -> None:
         started = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import typing as t
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..sql_words import COMMITS
 from ..sql_words import is_data
@@ -42,14 +43,14 @@ class Tape:
     obstacle: str | None = None
     """Why it can't be replayed, in a few words."""
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """Whether it is text alone: no values beside it, and no answers to look at."""
         return all(
             taped.parameters is None and taped.rows is None for taped in self.statements
         )
 
-    @property
+    @cached_property
     def is_neutral(self) -> bool:
         """Whether the session is as before: nothing was set, and nothing made that
         lasts as long as the session.
