@@ -29,6 +29,8 @@ _SQLSTATES: t.Final = frozenset({"55P03", "40P01"})
 # ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK: https://mariadb.com/kb/en/mariadb-error-codes/
 _NUMBERS: t.Final = frozenset({1205, 1213})
 
+Timed = tuple[str | None, str]
+
 _MYSQL: t.Final = ("mariadb", "mysql")
 # The largest values that the servers take.
 _MOST_MILLISECONDS: t.Final = 2**31 - 1
@@ -82,14 +84,14 @@ class TableLocks:
         """
         yield
 
-    def timed(self, statements: t.Iterable[str], seconds: float) -> t.Iterator[str]:
+    def timed(self, statements: t.Iterable[str], seconds: float) -> t.Iterator[Timed]:
         """The statements of one transaction that is begun and committed as text.
 
         :param statements: The statements.
         :param seconds: How long they wait for a table, as above.
-        :return: The same, and what sets the timeout of each before it.
+        :return: Each with what sets its timeout, if that is not set already.
         """
-        yield from statements
+        yield from ((None, statement) for statement in statements)
 
 
 def table_locks(connection: sa.Connection | None) -> TableLocks:
@@ -194,16 +196,14 @@ class _PostgreSQL(TableLocks):
         finally:
             self._limit = None
 
-    def timed(self, statements: t.Iterable[str], seconds: float) -> t.Iterator[str]:
+    def timed(self, statements: t.Iterable[str], seconds: float) -> t.Iterator[Timed]:
         with self.limited(seconds):
             for statement in statements:
                 wanted = self._wanted(statement, is_session=False)
 
-                if wanted is not None:
-                    yield _setting("LOCAL ", wanted)
-                    self._local = wanted
-
-                yield statement
+                self._local = self._local if wanted is None else wanted
+                setting = None if wanted is None else _setting("LOCAL ", wanted)
+                yield setting, statement
 
         self._end(None)
 

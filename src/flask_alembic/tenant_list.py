@@ -99,9 +99,8 @@ def _name(tenant: Tenant) -> str:
 
     if isinstance(tenant.url, sa.URL):
         parts.insert(0, shown_url(tenant.url))
-    elif tenant.engine is not None:
-        engine = getattr(tenant.engine, "sync_engine", tenant.engine)
-        parts.insert(0, safe_url(engine))
+    elif tenant.own_engine is not None:
+        parts.insert(0, safe_url(tenant.own_engine))
 
     schemas = (tenant.schema_translate_map or {}).values()
     return " ".join(filter(None, parts)) or ", ".join(map(str, schemas)) or "default"

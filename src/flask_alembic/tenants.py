@@ -40,6 +40,18 @@ class Tenant:
     """SQLAlchemy's map from the schemas in revisions to those of the tenant. The
     version table follows it."""
 
+    @property
+    def own_engine(self) -> sa.Engine | None:
+        """Its engine, if it was given; of an async one the sync one inside it."""
+        engine: t.Any = self.engine
+        found: sa.Engine | None = getattr(engine, "sync_engine", engine)
+        return found
+
+    @property
+    def is_in_app_database(self) -> bool:
+        """Whether it is in the app's database, such as in a schema there."""
+        return self.url is None and self.engine is None
+
 
 Target = t.Union[Tenant, str, sa.URL, sa.Engine, "AsyncEngine"]
 """What may stand in a list of tenants. A text is a URL, or the name of a schema."""

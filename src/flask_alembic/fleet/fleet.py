@@ -122,12 +122,7 @@ class Fleet:
             stack.callback(engine.dispose)
             return engine
 
-        if tenant.engine is not None:
-            return t.cast(
-                sa.Engine, getattr(tenant.engine, "sync_engine", tenant.engine)
-            )
-
-        return self._shared_engine()
+        return tenant.own_engine or self._shared_engine()
 
     def _shared_engine(self) -> sa.Engine:
         """The app's, with a pool of ours: the app's own is not to get a connection with
@@ -156,7 +151,7 @@ class Fleet:
             connections in its pool.
         """
         engine = self.databases[self.name].engine
-        shares = any(tenant.url is tenant.engine is None for tenant in tenants)
+        shares = any(tenant.is_in_app_database for tenant in tenants)
 
         if shares and isinstance(engine.pool, sa.QueuePool):
             return min(workers, max(1, engine.pool.size()))

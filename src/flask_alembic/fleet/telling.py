@@ -53,8 +53,8 @@ def open_text(text: str, fleet: Fleet, tenant: Tenant) -> str:
     if isinstance(tenant.url, sa.URL):
         text = redact_url(text, tenant.url)
 
-    if tenant.engine is not None:
-        text = redact(text, getattr(tenant.engine, "sync_engine", tenant.engine))
+    if tenant.own_engine is not None:
+        text = redact(text, tenant.own_engine)
 
     return text
 

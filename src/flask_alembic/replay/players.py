@@ -85,11 +85,13 @@ class Player:
         if taped.rows is not None:
             _compare(cursor, taped)
 
-    def _notes(self, score: Score) -> t.Iterator[str]:
-        """What is written down of a revision, before the version table changes."""
+    def _start(self, score: Score) -> t.Iterator[str]:
+        """What comes before a revision."""
         if score.is_first:
             yield self._tables.create_version
 
+    def _notes(self, score: Score) -> t.Iterator[str]:
+        """What is written down of a revision, before the version table changes."""
         if self._tables.history is not None:
             yield score.note
 
@@ -111,17 +113,17 @@ class PostgreSQLPlayer(Player):
 
     def play(self, score: Score) -> bool:
         """Execute a score."""
+        start, timed = ["BEGIN", *self._start(score)], self._timed(score)
+
         if score.tape.is_plain:
-            texts = [taped.statement for taped in score.tape.statements]
-            self._send("BEGIN", *self._timed(texts, score), *self._end(score))
+            texts = (text for pair in timed for text in pair if text)
+            self._send(*start, *texts, *self._end(score))
             return True
 
-        self._execute("BEGIN")
+        self._send(*start)
 
-        for taped in score.tape.statements:
-            *settings, _ = self._timed([taped.statement], score)
-
-            for setting in settings:
+        for taped, (setting, _) in zip(score.tape.statements, timed, strict=True):
+            if setting:
                 self._execute(setting)
 
             self._play_taped(taped)
@@ -129,8 +131,10 @@ class PostgreSQLPlayer(Player):
         self._send(*self._end(score))
         return True
 
-    def _timed(self, texts: t.Iterable[str], score: Score) -> t.Iterator[str]:
-        return self._database.table_locks.timed(texts, score.lock_timeout)
+    def _timed(self, score: Score) -> list[tuple[str | None, str]]:
+        texts = [taped.statement for taped in score.tape.statements]
+        locks = self._database.table_locks
+        return list(locks.timed(texts, score.lock_timeout))
 
     def _end(self, score: Score) -> t.Iterator[str]:
         texts = [*self._notes(score), *score.changes, score.check]
@@ -159,6 +163,9 @@ class SQLitePlayer(Player):
         if self._begun is None:
             self._execute("BEGIN IMMEDIATE")
             self._begun = started
+
+        for statement in self._start(score):
+            self._execute(statement)
 
         for taped in score.tape.statements:
             self._play_taped(taped)
@@ -256,5 +263,14 @@ def _begins_plainly(connection: sa.Connection) -> bool:
     if _is_sqlite(connection):
         return True
 
-    names = ("isolation_level", "read_only", "readonly", "deferrable")
-    return not driver.autocommit and not any(getattr(driver, n, None) for n in names)
+    names = ("read_only", "readonly", "deferrable")
+    is_set = any(getattr(driver, name, None) is not None for name in names)
+    return not driver.autocommit and not is_set and _has_usual_level(connection)
+
+
+def _has_usual_level(connection: sa.Connection) -> bool:
+    driver: t.Any = connection.connection.dbapi_connection
+    level = driver.isolation_level
+    # After an autocommit_block() it has the server's default, and not none.
+    name = str(getattr(level, "name", level)).replace("_", " ")
+    return level is None or name == connection.dialect.default_isolation_level

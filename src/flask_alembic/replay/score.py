@@ -93,7 +93,7 @@ def tables_of(context: MigrationContext, history: sa.Table | None) -> Tables:
     :param history: The table of applied revisions, if there is one.
     :return: The names.
     """
-    version = t.cast(sa.Table, alembic_internals.version_column(context).table)
+    version = alembic_internals.version_column(context).table
     dialect = context.dialect
     create = CreateTable(version, if_not_exists=True).compile(dialect=dialect)
     format_table = dialect.identifier_preparer.format_table
@@ -154,7 +154,8 @@ class _Writer:
         dialect = context.dialect
         column = alembic_internals.version_column(context)
         self._column = dialect.identifier_preparer.format_column(column)
-        self._text: t.Any = sa.String().literal_processor(dialect)
+        string: t.Any = sa.String()
+        self._text = string.literal_processor(dialect)
         # What SQLAlchemy doubles for the driver, which gets no values here.
         self._is_doubled = dialect.paramstyle in ("format", "pyformat")
 
