@@ -40,8 +40,9 @@ class Player:
         self._database = database
         self._tables = tables
         connection = t.cast("sa.Connection", database.context.connection)
-        self._driver: t.Any = connection.connection.dbapi_connection
-        self._cursor: t.Any = self._driver.cursor()
+        driver: t.Any = connection.connection.dbapi_connection
+        self._driver = driver
+        self._cursor = driver.cursor()
 
     @contextmanager
     def playing(self) -> t.Iterator[None]:
