@@ -86,6 +86,12 @@ def mend(url: str) -> None:
         connection.exec_driver_sql("DROP TABLE todo")
 
 
+def applied(url: str) -> list[str]:
+    """What was applied to a tenant, in this order."""
+    query = "SELECT revision FROM alembic_version_history ORDER BY id"
+    return [row[0] for row in ask(url, query)]
+
+
 def test_one_fails(fleet: Tenants) -> None:
     """One that fails does not keep the others from being done. Run again, the same does
     the rest.
