@@ -71,6 +71,9 @@ def _sqlstate(orig: object) -> object:
 class TableLocks:
     """The lock timeout of one connection. This one is for databases that have none."""
 
+    usual: int | None = None
+    """The timeout without us, in milliseconds; ``None`` if it is left as it is."""
+
     @contextmanager
     def running(self) -> t.Iterator[None]:
         """Leave the connection as it was, after a run."""
@@ -176,7 +179,7 @@ class _PostgreSQL(TableLocks):
             yield
             return
 
-        self._usual = self._session = int(found.setting)
+        self._usual = self._session = self.usual = int(found.setting)
         self._is_ours = True
 
         with self._listening():

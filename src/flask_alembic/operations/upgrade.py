@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import typing as t
+from functools import cache
+from functools import partial
 
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.migration import MigrationStep
@@ -75,18 +77,16 @@ def upgrade_work(
     for text in targets:
         _check_reach(script, text, _text(target))
 
+    @cache
+    def find(known: tuple[str, ...]) -> Steps:
+        return alembic_internals.upgrade_steps(script, to, known)
+
     def work(heads: tuple[str, ...], context: MigrationContext) -> Steps:
         name = name_of(alembic, context)
         known = known_heads(alembic, name, heads, skip_missing=skip_missing)
         check_lineage(alembic, name, known)
         check_changes(alembic, name, context, known)
-        steps = _steps(
-            alembic,
-            context,
-            lambda: alembic_internals.upgrade_steps(script, to, known),
-            _text(target),
-            up=True,
-        )
+        steps = _steps(alembic, context, partial(find, known), _text(target), up=True)
         check_above_known(name, heads, known, steps)
         return steps
 

@@ -114,16 +114,17 @@ class PostgreSQLPlayer(Player):
 
     def play(self, score: Score) -> bool:
         """Execute a score."""
-        start, timed = ["BEGIN", *self._start(score)], self._timed(score)
+        start = ["BEGIN", *self._start(score)]
 
         if score.tape.is_plain:
-            texts = (text for pair in timed for text in pair if text)
-            self._send(*start, *texts, *self._end(score))
+            self._send(*start, *self._texts(score), *self._end(score))
             return True
 
         self._send(*start)
 
-        for taped, (setting, _) in zip(score.tape.statements, timed, strict=True):
+        for taped, (setting, _) in zip(
+            score.tape.statements, self._timed(score), strict=True
+        ):
             if setting:
                 self._execute(setting)
 
@@ -131,6 +132,16 @@ class PostgreSQLPlayer(Player):
 
         self._send(*self._end(score))
         return True
+
+    def _texts(self, score: Score) -> list[str]:
+        """The statements of a revision, as texts. They depend on the server alone."""
+        usual = self._database.table_locks.usual
+
+        if usual not in score.texts:
+            pairs = self._timed(score)
+            score.texts[usual] = [text for pair in pairs for text in pair if text]
+
+        return score.texts[usual]
 
     def _timed(self, score: Score) -> list[tuple[str | None, str]]:
         texts = [taped.statement for taped in score.tape.statements]

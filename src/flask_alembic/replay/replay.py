@@ -18,7 +18,6 @@ from .players import find_player
 from .players import Player
 from .score import Score
 from .score import Scores
-from .score import tables_of
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -165,7 +164,7 @@ class Replay:
 
     def _play(self, playable: Playable, check_lock: t.Callable[[], None]) -> None:
         database = self._database
-        tables = tables_of(database.context, database.applied_log.table)
+        tables = self._scores.tables(database.context, database.applied_log.table)
         player = self._player(database, tables)
         heads = frozenset(database.transaction.maintainer.heads)
         checked = time.monotonic()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from dataclasses import field
 from datetime import datetime
 from datetime import UTC
 
@@ -60,6 +61,9 @@ class Score:
     check: str
     """What fails if the version table is not as it should be."""
 
+    texts: dict[int | None, list[str]] = field(default_factory=dict, compare=False)
+    """The statements with what sets their timeouts, by the usual timeout."""
+
 
 @dataclass(frozen=True)
 class Tables:
@@ -86,26 +90,31 @@ class Tables:
         )
 
 
-def tables_of(context: MigrationContext, history: sa.Table | None) -> Tables:
-    """The names of our tables.
-
-    :param context: The context of a database.
-    :param history: The table of applied revisions, if there is one.
-    :return: The names.
-    """
-    version = alembic_internals.version_column(context).table
-    dialect = context.dialect
-    create = CreateTable(version, if_not_exists=True).compile(dialect=dialect)
-    format_table = dialect.identifier_preparer.format_table
-    noted = None if history is None else format_table(history)
-    return Tables(format_table(version), noted, str(create))
-
-
 class Scores:
     """The scores of one process. Threads share them."""
 
     def __init__(self) -> None:
         self._known: dict[t.Any, Score] = {}
+        self._created: dict[tuple[str, str], str] = {}
+
+    def tables(self, context: MigrationContext, history: sa.Table | None) -> Tables:
+        """The names of our tables.
+
+        :param context: The context of a database.
+        :param history: The table of applied revisions, if there is one.
+        :return: The names.
+        """
+        version = alembic_internals.version_column(context).table
+        dialect = context.dialect
+        format_table = dialect.identifier_preparer.format_table
+        key = name, _ = format_table(version), dialect.name
+
+        if key not in self._created:
+            create = CreateTable(version, if_not_exists=True)
+            self._created[key] = str(create.compile(dialect=dialect))
+
+        noted = None if history is None else format_table(history)
+        return Tables(name, noted, self._created[key])
 
     def find(
         self,
