@@ -93,7 +93,9 @@ def test_processes(fleet: Tenants, module: str) -> None:
 
 def test_dask(fleet: Tenants, module: str, tmp_path: Path) -> None:
     """A cluster of Dask works on tenants."""
-    cluster = LocalCluster(
+    make: t.Any = LocalCluster
+    connect: t.Any = Client
+    cluster = make(
         n_workers=2,
         threads_per_worker=1,
         processes=True,
@@ -102,7 +104,7 @@ def test_dask(fleet: Tenants, module: str, tmp_path: Path) -> None:
         silence_logs=50,
     )
 
-    with cluster, Client(cluster) as client:
+    with cluster, connect(cluster) as client:
         executor = client.get_executor()
         report = fleet.upgrade(executor=executor, app=module, workers=2)
         executor.shutdown()

@@ -182,7 +182,8 @@ def test_one_of_several(databases: Databases, apps: Apps) -> None:
     app, alembic = apps.several(urls)
     header = (
         "def upgrade_default():\n    pass\n\n"
-        "def upgrade_auth():\n    op.create_table('user', sa.Column('id', sa.Integer))\n"
+        "def upgrade_auth():\n"
+        "    op.create_table('user', sa.Column('id', sa.Integer))\n"
     )
     write_revision(
         app,

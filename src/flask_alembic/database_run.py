@@ -18,6 +18,7 @@ from .deferred import checking
 from .deferred import no_check
 from .journal import Journal
 from .journal import open_journal
+from .lock_errors import is_lock_error
 from .locks import find_lock
 from .reports import AppliedStep
 from .step_run import tell_callbacks
@@ -28,7 +29,6 @@ from .steps import step_comment
 from .steps import step_direction
 from .steps import step_name
 from .steps import step_removed
-from .table_locks import is_lock_error
 from .table_locks import table_locks
 from .transactions import DatabaseTransaction
 

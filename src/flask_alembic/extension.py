@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from contextlib import contextmanager
 from contextlib import nullcontext
+from functools import partial
 
 from flask import has_request_context
 
@@ -816,7 +817,8 @@ class Alembic(AppBinding):
         own = ("upgrade", "run_migrations", "migration_contexts")
         replays = all(getattr(type(self), n) is getattr(Alembic, n) for n in own)
         job = Job(target, environment.options, replays)
-        fleet = Fleet(self, self._app(), environment, job)
+        enter = partial(self._beside, self._app(), environment)
+        fleet = Fleet(self, job, enter)
 
         try:
             yield fleet

@@ -160,3 +160,25 @@ class FleetStatus:
     def failed(self) -> tuple[TenantStatus, ...]:
         """The tenants that could not be asked."""
         return tuple(tenant for tenant in self.tenants if tenant.error is not None)
+
+
+_FLEET: t.Final = "flask_alembic_fleet"
+
+
+def note_fleet(error: BaseException, report: FleetReport) -> None:
+    """Note on an exception what became of the tenants before it.
+
+    :param error: Such as a ``KeyboardInterrupt``.
+    :param report: What is known.
+    """
+    vars(error)[_FLEET] = report
+
+
+def fleet_report_of(error: BaseException) -> FleetReport | None:
+    """What became of the tenants before an exception.
+
+    :param error: Any exception.
+    :return: The report, or ``None`` if there were no tenants.
+    """
+    found: FleetReport | None = vars(error).get(_FLEET)
+    return found

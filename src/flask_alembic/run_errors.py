@@ -26,7 +26,6 @@ from .errors import FlaskAlembicError
 from .reports import MigrationReport
 
 if t.TYPE_CHECKING:
-    from .fleet_reports import FleetReport
     from .history_reports import ChangedRevision
     from .lock_reports import Blocker
     from .lock_reports import LockHolder
@@ -244,28 +243,6 @@ class ConnectionLost(MigrationFailed):
 
     .. versionadded:: 4.0
     """
-
-
-_FLEET: t.Final = "flask_alembic_fleet"
-
-
-def note_fleet(error: BaseException, report: FleetReport) -> None:
-    """Note on an exception what became of the tenants before it.
-
-    :param error: Such as a ``KeyboardInterrupt``.
-    :param report: What is known.
-    """
-    vars(error)[_FLEET] = report
-
-
-def fleet_report_of(error: BaseException) -> FleetReport | None:
-    """What became of the tenants before an exception.
-
-    :param error: Any exception.
-    :return: The report, or ``None`` if there were no tenants.
-    """
-    found: FleetReport | None = vars(error).get(_FLEET)
-    return found
 
 
 INTERRUPTION: t.Final = "flask_alembic_interruption"

@@ -9,10 +9,10 @@ import typing as t
 
 import click
 
+from ..fleet_reports import fleet_report_of
 from ..fleet_reports import FleetProgress
 from ..fleet_reports import FleetReport
 from ..render import fleet
-from ..run_errors import fleet_report_of
 from ..tenant_list import read_lines
 from .group import QUIET
 from .options import alembic_log

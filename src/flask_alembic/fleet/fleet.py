@@ -7,11 +7,9 @@ import typing as t
 from contextlib import contextmanager
 from contextlib import ExitStack
 from dataclasses import dataclass
-from dataclasses import replace
 
 import sqlalchemy as sa
 
-from ..arguments import as_strings
 from ..async_engines import is_async
 from ..call_options import CallOptions
 from ..databases import Database
@@ -19,19 +17,19 @@ from ..databases import default_name
 from ..errors import ConfigurationError
 from ..locks import idle
 from ..operations.upgrade import upgrade_work
-from ..replay import Scores
-from ..tapes import Recorder
-from ..tapes import Tapes
 from ..twins import twin_engine
+from .library import Library
+from .library import library_of
 
 if t.TYPE_CHECKING:
-    from flask import Flask
+    from contextlib import AbstractContextManager
 
-    from ..app_binding import AppBinding
     from ..arguments import RevisionArgument
     from ..environment import Environment
     from ..extension import Alembic
     from ..tenants import Tenant
+
+    Enter = t.Callable[..., AbstractContextManager[Environment]]
 
 
 @dataclass(frozen=True)
@@ -51,36 +49,23 @@ class Fleet:
     """Tapes, and an engine for all that are in schemas of the app's database.
 
     :param alembic: The extension.
-    :param app: The app.
-    :param environment: That of the caller, whose config and revisions are used.
     :param job: What is asked for.
+    :param enter: Makes an app context for a thread, with databases of its own.
     """
 
-    def __init__(
-        self, alembic: Alembic, app: Flask, environment: Environment, job: Job
-    ) -> None:
+    def __init__(self, alembic: Alembic, job: Job, enter: Enter) -> None:
         self.alembic: Alembic = alembic
-        self.app: Flask = app
         self.job: Job = job
-        self.turn: threading.Lock = threading.Lock()
-        """For running a revision: one at a time, and nobody's patience ends."""
-        self.tapes: Tapes = Tapes()
-        self.scores: Scores = Scores()
-        self.recorder: Recorder = Recorder(self.tapes)
         self.databases: dict[str, Database] = alembic.databases
         self.name: str = _stood_in_for(self.databases, job.options)
-        self._like = environment
+        self._enter = enter
         self._config = alembic.config
         self._script = alembic.script_directory
+        self.library: Library = library_of(self._script)
         self.work: t.Any = upgrade_work(alembic, job.target)
         self._stack = ExitStack()
         self._shared: sa.Engine | None = None
         self._lock = threading.Lock()
-
-    @property
-    def portable_job(self) -> Job:
-        """The job, as it can be sent to another process."""
-        return replace(self.job, target=as_strings(self.job.target))
 
     def close(self) -> None:
         """Close all connections."""
@@ -103,11 +88,8 @@ class Fleet:
                 tenant.schema,
                 tenant.schema_translate_map,
             )
-            binding: AppBinding = self.alembic
             environment = stack.enter_context(
-                binding._beside(
-                    self.app,
-                    self._like,
+                self._enter(
                     self.job.options.also(databases=[self.name]),
                     {**self.databases, self.name: database},
                     keep_pooled=engine is self._shared,

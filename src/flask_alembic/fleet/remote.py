@@ -11,100 +11,120 @@ import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
-from functools import partial
 
 from flask import Flask
 
+from ..arguments import as_strings
 from ..errors import ConfigurationError
-from .fleet import Fleet
-from .fleet import Job
 
 if t.TYPE_CHECKING:
+    from ..extension import Alembic
+    from ..fleet_reports import TenantResult
+    from ..fleet_reports import TenantStatus
     from ..tenants import Tenant
+    from .fleet import Fleet
 
-AppReference = str | t.Callable[[], Flask]
-
-R = t.TypeVar("R")
+    AppReference = str | t.Callable[[], Flask]
 
 
 @dataclass(frozen=True)
-class Errand(t.Generic[R]):
+class Errand:
     """What a worker gets, besides the tenant."""
 
-    work: t.Callable[[Fleet, Tenant], R]
     app: AppReference
-    job: Job
+    target: list[str]
+    options: dict[str, t.Any]
+    """What the caller asks for besides, for :meth:`.Alembic.using`."""
     heads: tuple[str, ...]
     """The ids of the newest revisions, where this comes from."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
-def remote_work(
-    work: t.Callable[[Fleet, Tenant], R],
-    app: AppReference,
-    job: Job,
-    heads: tuple[str, ...],
-) -> t.Callable[[Tenant], R]:
-    """Make what is sent to the workers.
+def errand_of(fleet: Fleet, app: AppReference) -> Errand:
+    """Make an errand that can be pickled.
 
-    :param work: A function of a module.
-    :param app: What makes the app there.
-    :param job: What is asked for.
-    :param heads: The ids of the newest revisions.
-    :return: A function that can be pickled.
+    :param fleet: What the tenants have in common.
+    :param app: What makes the app in another process.
+    :return: The errand.
     """
-    return partial(_run, Errand(work, app, job, heads))
+    options = fleet.job.options
+    run = {key: options.run.get(key) for key in ("lock", "lock_timeout")}
+    given = {"x": options.x, "tag": options.tag, "wait": options.wait, **run}
+    return Errand(
+        app,
+        as_strings(fleet.job.target),
+        {"databases": fleet.name, **given},
+        _heads(fleet.alembic),
+    )
 
 
-def _run(errand: Errand[R], tenant: Tenant) -> R:
-    with _process.fleet(errand) as fleet:
-        return errand.work(fleet, tenant)
+def upgrade_there(errand: Errand, tenant: Tenant) -> TenantResult:
+    """Upgrade a tenant, in the process of a worker.
+
+    :param errand: What the worker got.
+    :param tenant: The tenant.
+    :return: What became of it.
+    """
+    with _at_work(errand) as alembic:
+        report = alembic.upgrade_all([tenant], errand.target, workers=1)
+
+    return report.tenants[0]
+
+
+def status_there(errand: Errand, tenant: Tenant) -> TenantStatus:
+    """Ask a tenant where it is, in the process of a worker.
+
+    :param errand: What the worker got.
+    :param tenant: The tenant.
+    :return: Where it is.
+    """
+    with _at_work(errand) as alembic:
+        return alembic.status_all([tenant], workers=1).tenants[0]
+
+
+@contextmanager
+def _at_work(errand: Errand) -> t.Iterator[Alembic]:
+    app = _process.app(errand)
+
+    with app.app_context():
+        alembic: Alembic = app.extensions["alembic"]
+        _check_heads(alembic, errand)
+
+        with alembic.using(**errand.options):
+            yield alembic
 
 
 class _Process:
-    """The fleet that a worker process is at work on. Its threads share it, and all
-    tenants that come to it, so that revisions run once a process.
+    """The app of a worker process. It is made once for all tenants of an errand, as it
+    knows which revisions have run.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._id = ""
-        self._fleet: Fleet | None = None
-        self._users = 0
+        self._app: Flask | None = None
 
-    @contextmanager
-    def fleet(self, errand: Errand[t.Any]) -> t.Iterator[Fleet]:
-        """The fleet of an errand. No connection stays open when nobody works on it.
+    def app(self, errand: Errand) -> Flask:
+        """The app of an errand.
 
         :param errand: The errand.
         """
         with self._lock:
-            if self._fleet is None or self._id != errand.id:
-                self._fleet, self._id, self._users = _make_fleet(errand), errand.id, 0
+            if self._app is None or self._id != errand.id:
+                self._app, self._id = _load(errand.app), errand.id
 
-            fleet = self._fleet
-            self._users += 1
-
-        try:
-            yield fleet
-        finally:
-            with self._lock:
-                self._users -= 1
-
-                if not self._users:
-                    fleet.close()
+            return self._app
 
 
 _process: t.Final = _Process()
 
 
-def _make_fleet(errand: Errand[t.Any]) -> Fleet:
-    app = _load(errand.app)
+def _heads(alembic: Alembic) -> tuple[str, ...]:
+    return tuple(sorted(alembic.script_directory.get_heads()))
 
-    with app.app_context():
-        alembic = app.extensions["alembic"]
-        fleet = Fleet(alembic, app, alembic._environment(), errand.job)
-        heads = tuple(sorted(alembic.script_directory.get_heads()))
+
+def _check_heads(alembic: Alembic, errand: Errand) -> None:
+    heads = _heads(alembic)
 
     if heads != errand.heads:
         raise ConfigurationError(
@@ -115,18 +135,15 @@ def _make_fleet(errand: Errand[t.Any]) -> Fleet:
             key="executor",
         )
 
-    return fleet
-
 
 def _load(reference: AppReference) -> Flask:
     if not isinstance(reference, str):
         return reference()
 
     module, _, name = reference.partition(":")
-    found = importlib.import_module(module)
+    found: t.Any = importlib.import_module(module)
 
     for part in (name or "app").split("."):
         found = getattr(found, part)
 
-    app: t.Any = found
-    return app if isinstance(app, Flask) else t.cast(Flask, app())
+    return t.cast(Flask, found if isinstance(found, Flask) else found())

@@ -117,7 +117,7 @@ class TenantRun:
         context = fleet.alembic.migration_contexts[fleet.name]
         names = tuple(fleet.databases)
         database = DatabaseRun(fleet.name, context, names, settings, installs_op=False)
-        replay = Replay(database, fleet.tapes, fleet.scores)
+        replay = Replay(database, fleet.library.tapes, fleet.library.scores)
 
         try:
             return replay.run(fleet.work, Patience(settings.lock_timeout))
@@ -127,7 +127,7 @@ class TenantRun:
             self._is_neutral &= replay.is_neutral
 
     def _run_all(self, environment: Environment) -> bool:
-        with self._fleet.turn:
+        with self._fleet.library.turn:
             self._run(environment, self._fleet.job.target)
 
         return True
@@ -140,13 +140,13 @@ class TenantRun:
         """
         waiting = t.cast(t.Any, replayed.waiting)
 
-        with self._fleet.turn:
+        with self._fleet.library.turn:
             if replayed.is_recorded:
                 self._run(environment, step_name(waiting))
                 return False
 
             # Another thread may have run it while we waited for our turn.
-            if self._fleet.tapes.find(replayed.kind, waiting) is not None:
+            if self._fleet.library.tapes.find(replayed.kind, waiting) is not None:
                 return False
 
             self._run(environment, self._fleet.job.target)
@@ -154,7 +154,7 @@ class TenantRun:
 
     def _run(self, environment: Environment, target: RevisionArgument) -> None:
         self._is_neutral = False
-        environment.recorder = self._fleet.recorder
+        environment.recorder = self._fleet.library.recorder
         alembic = self._fleet.alembic
         report = alembic.upgrade(target)
         # A method that an app overrides need not return anything.

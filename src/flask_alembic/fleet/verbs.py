@@ -11,21 +11,24 @@ from ..errors import ConfigurationError
 from ..fleet_reports import FleetProgress
 from ..fleet_reports import FleetReport
 from ..fleet_reports import FleetStatus
+from ..fleet_reports import note_fleet
 from ..fleet_reports import TenantResult
 from ..fleet_reports import TenantStatus
 from ..history import History
-from ..run_errors import note_fleet
 from .crew import Clock
 from .crew import Crew
 from .crew import usual_workers
 from .fleet import Fleet
-from .remote import remote_work
+from .remote import errand_of
+from .remote import status_there
+from .remote import upgrade_there
 from .status import tenant_status
 from .tenant_run import upgrade_tenant
 
 if t.TYPE_CHECKING:
     from ..tenants import Tenant
     from .remote import AppReference
+    from .remote import Errand
 
 R = t.TypeVar("R")
 Progress = t.Callable[[FleetProgress], object]
@@ -52,7 +55,8 @@ def upgrade_all(
     :param progress: Called when a tenant is over.
     :return: What became of each.
     """
-    crew = _crew(fleet, tenants, upgrade_tenant, executor, app, workers)
+    here, there = partial(upgrade_tenant, fleet), upgrade_there
+    crew = _crew(fleet, tenants, here, there, executor, app, workers)
     clock = Clock(len(tenants))
     found: dict[str, TenantResult] = {}
 
@@ -92,7 +96,8 @@ def status_all(
     :param workers: How many at a time.
     :return: Where each is.
     """
-    crew = _crew(fleet, tenants, tenant_status, executor, app, workers)
+    here, there = partial(tenant_status, fleet), status_there
+    crew = _crew(fleet, tenants, here, there, executor, app, workers)
     found: dict[str, TenantStatus] = {}
 
     for tenant, status in crew.results(tenants):
@@ -109,7 +114,8 @@ def status_all(
 def _crew(
     fleet: Fleet,
     tenants: t.Sequence[Tenant],
-    work: t.Callable[[Fleet, Tenant], R],
+    here: t.Callable[[Tenant], R],
+    there: t.Callable[[Errand, Tenant], R],
     executor: Executor | None,
     app: AppReference | None,
     workers: int | None,
@@ -117,7 +123,7 @@ def _crew(
     count = _count(workers)
 
     if executor is None or isinstance(executor, ThreadPoolExecutor):
-        return Crew(partial(work, fleet), executor, fleet.limit(count, tenants))
+        return Crew(here, executor, fleet.limit(count, tenants))
 
     if app is None:
         raise ConfigurationError(
@@ -135,8 +141,7 @@ def _crew(
             value=named[0],
         )
 
-    heads = tuple(sorted(fleet.alembic.script_directory.get_heads()))
-    return Crew(remote_work(work, app, fleet.portable_job, heads), executor, count)
+    return Crew(partial(there, errand_of(fleet, app)), executor, count)
 
 
 def _count(workers: int | None) -> int:

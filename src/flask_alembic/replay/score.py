@@ -5,6 +5,7 @@ databases of a kind. Nothing is executed here.
 
 from __future__ import annotations
 
+import os
 import typing as t
 from dataclasses import dataclass
 from dataclasses import field
@@ -21,6 +22,7 @@ from ..steps import step_direction
 from ..steps import step_key
 from ..steps import step_name
 from ..steps import step_script
+from ..version_rows import Ledger
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -131,7 +133,9 @@ class Scores:
         :param heads: The ids in the version table.
         :return: The score.
         """
-        key = database.context.dialect.name, step_key(step), heads, id(tape)
+        # What is noted of this process is not true in one that it forked.
+        dialect = database.context.dialect.name
+        key = os.getpid(), dialect, step_key(step), heads, id(tape)
         score = self._known.get(key)
 
         if score is None:
@@ -144,8 +148,9 @@ def _make_score(
     database: DatabaseRun, step: MigrationStep, tape: Tape, heads: frozenset[str]
 ) -> Score:
     context = database.context
-    ledger = alembic_internals.Ledger(context, heads)
-    changes = ledger.changes_of(t.cast(t.Any, step))
+    ledger = Ledger(context, heads)
+    ledger.update_to_step(t.cast(t.Any, step))
+    changes = ledger.changes
     write = _Writer(context)
     return Score(
         tape,
