@@ -234,6 +234,7 @@ def test_group_help(shell: Shell) -> None:
         "  revision        Write a new revision that says MESSAGE.",
         "  show            Show all of the given REVISIONS, by default the heads.",
         "  stamp           Let the databases be at TARGET, without running revisions.",
+        "  status          Count the tenants at each revision.",
         "  upgrade         Run revisions up to TARGET, by default all.",
     )
 

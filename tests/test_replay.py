@@ -309,3 +309,69 @@ def test_half_done(fleet: Tenants, databases: Databases) -> None:
     report = fleet.upgrade(workers=1)
     assert states(report) == ["done"] * 3
     assert [result.steps[0].continued for result in report.tenants] == [1, 1, 1]
+
+
+def test_branches(fleet: Tenants) -> None:
+    """Branches, merges and dependencies lead to the same rows in the version table."""
+    write_revision(fleet.app, "0002aa", "0001aa")
+    write_revision(fleet.app, "0002bb", "0001aa")
+    write_revision(fleet.app, "0003aa", ("0002aa", "0002bb"))
+    write_revision(fleet.app, "0001cc", depends_on=["0002aa"])
+    write_revision(fleet.app, "0004aa", "0003aa")
+    write_revision(fleet.app, "0004bb", "0003aa")
+    targets = ["0002bb", "0003aa", "heads"]
+    rows = []
+
+    for target in targets:
+        report = fleet.upgrade(fleet.urls, target, workers=1)
+        assert errors(report) == [None] * 3
+        count = len(report.tenants[0].steps)
+        assert replayed(report) == [0, count, count]
+        found = [
+            sorted(ask(url, "SELECT version_num FROM alembic_version"))
+            for url in fleet.urls
+        ]
+        assert found[1:] == found[:1] * 2
+        rows.append(found[0])
+
+    assert rows == [
+        [("0002bb",)],
+        [("0003aa",)],
+        [("0001cc",), ("0004aa",), ("0004bb",)],
+    ]
+
+
+def test_changed_meanwhile(fleet: Tenants, databases: Databases) -> None:
+    """A version table that somebody changes who takes no lock is noticed in the
+    transaction of the revision.
+    """
+    table = "UPDATE alembic_version SET version_num = '0001aa' || 'x'"
+    write_revision(fleet.app, "0002aa", "0001aa", upgrade=f'op.execute("{table}")')
+    report = fleet.upgrade(workers=1)
+    assert states(report) == ["failed"] * 3
+    assert [r.steps[-1].revision for r in report.tenants] == ["0001aa"] * 3
+    query = "SELECT version_num FROM alembic_version"
+    assert [ask(url, query) for url in fleet.urls] == [[("0001aa",)]] * 3
+
+
+def test_table_is_locked(fleet: Tenants, databases: Databases) -> None:
+    """A replay that waits for a table gives up, and the revision is tried again as any
+    other is.
+    """
+    if databases.server.name == "sqlite":
+        pytest.skip("it has one lock for all")
+
+    body = "op.add_column('todo', sa.Column('more', sa.Integer))"
+    write_revision(fleet.app, "0002aa", "0001aa", upgrade=body)
+    fleet.upgrade(fleet.urls, "0001aa")
+    fleet.app.config["ALEMBIC"] |= {"ddl_lock_timeout": 0.2, "ddl_lock_retries": 0}
+    engine = sa.create_engine(fleet.urls[1], poolclass=sa.NullPool)
+
+    with engine.begin() as connection:
+        connection.exec_driver_sql("LOCK TABLE todo")
+        report = fleet.upgrade(workers=1)
+
+    assert states(report) == ["done", "failed", "done"]
+    assert report.tenants[1].error_type == "TableLocked"
+    assert report.only_locked
+    assert replayed(fleet.upgrade(workers=1)) == [0, 1, 0]
