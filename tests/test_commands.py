@@ -45,6 +45,7 @@ COMMANDS: t.Final = (
     "revision",
     "show",
     "stamp",
+    "status",
     "upgrade",
 )
 LOG_OPTIONS: t.Final = {
@@ -79,6 +80,7 @@ NEW_REVISION_OPTIONS: t.Final = {
     "--rev-id",
 }
 LOCK_OPTIONS: t.Final = {"--lock-timeout", "--no-lock"}
+TENANT_OPTIONS: t.Final = {"--all-tenants", "--tenants", "--workers"}
 OPTIONS: dict[str, set[str]] = {
     "adopt": {"--yes", "--database"},
     "branches": {"--ids", "--json", "-v", "--verbose"},
@@ -116,7 +118,10 @@ OPTIONS: dict[str, set[str]] = {
     "revision": NEW_REVISION_OPTIONS | {"--empty", "--autogenerate", "--skip-empty"},
     "show": set(),
     "stamp": {"--purge", "--verify", "--skip-missing", "-y", "--yes"} | LOCK_OPTIONS,
-    "upgrade": {"--skip-missing", "--wait"} | LOCK_OPTIONS,
+    "status": TENANT_OPTIONS | {"--wait", "--database"},
+    "upgrade": {"--skip-missing", "--wait", "--stop-on-error"}
+    | TENANT_OPTIONS
+    | LOCK_OPTIONS,
 }
 
 
@@ -229,6 +234,7 @@ def test_group_help(shell: Shell) -> None:
         "  revision        Write a new revision that says MESSAGE.",
         "  show            Show all of the given REVISIONS, by default the heads.",
         "  stamp           Let the databases be at TARGET, without running revisions.",
+        "  status          Count the tenants at each revision.",
         "  upgrade         Run revisions up to TARGET, by default all.",
     )
 

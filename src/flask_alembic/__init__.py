@@ -26,6 +26,11 @@ if t.TYPE_CHECKING:
     from .errors import TargetError
     from .errors import TemplateError
     from .errors import UnknownRevisionError
+    from .fleet_reports import FleetProgress
+    from .fleet_reports import FleetReport
+    from .fleet_reports import FleetStatus
+    from .fleet_reports import TenantResult
+    from .fleet_reports import TenantStatus
     from .history_reports import ChangedRevision
     from .history_reports import Finding
     from .history_reports import HistoryEntry
@@ -54,6 +59,7 @@ if t.TYPE_CHECKING:
     from .run_errors import RunLocked
     from .run_errors import TableLocked
     from .run_errors import UndecidedError
+    from .tenants import Tenant
 
 __all__ = [
     "AdoptReport",
@@ -78,6 +84,9 @@ __all__ = [
     "EmptyMetadataError",
     "Finding",
     "FlaskAlembicError",
+    "FleetProgress",
+    "FleetReport",
+    "FleetStatus",
     "HalfDoneError",
     "HistoryEntry",
     "HistoryError",
@@ -99,6 +108,9 @@ __all__ = [
     "TargetError",
     "Template",
     "TemplateError",
+    "Tenant",
+    "TenantResult",
+    "TenantStatus",
     "UndecidedError",
     "UnknownRevisionError",
     "Verification",
@@ -114,8 +126,10 @@ _LAZY: t.Final = (
     "errors",
     "run_errors",
     "adopt_reports",
+    "fleet_reports",
     "history_reports",
     "lock_reports",
+    "tenants",
 )
 
 

@@ -33,6 +33,7 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from .call_options import CallOptions
     from .call_options import Databases
     from .call_options import XArguments
     from .databases import Database
@@ -513,6 +514,32 @@ class AppBinding:
         with environment.using(environment.options.also(**options)):
             with environment.lent():
                 yield
+
+    @contextmanager
+    def _beside(
+        self,
+        app: Flask,
+        like: Environment,
+        options: CallOptions,
+        databases: dict[str, Database],
+        *,
+        keep_pooled: bool,
+    ) -> t.Iterator[Environment]:
+        """A new app context for this thread, with databases of its own."""
+        from .environment import Environment
+
+        with app.app_context():
+            environment = Environment(
+                like.settings, self._hooks, options=options, keep_pooled=keep_pooled
+            )
+            environment.databases = databases
+            self._environments()[threading.get_ident()] = environment
+            yield environment
+
+    def _app(self) -> Flask:
+        # Flask's proxy has to be unwrapped for another thread.
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        return app
 
     @contextmanager
     def _offline(

@@ -77,9 +77,14 @@ class AppliedLog:
 
         # A stamp may lead to several revisions.
         for id_ in step_name(step).split(", "):
-            values = {**_who(), **_what(self.context, step, id_), "seconds": seconds}
+            values = {**who(), **_what(self.context, step, id_), "seconds": seconds}
             # As parameters: the text is the same each time, and compiled once.
             self._connection.execute(self._table.insert(), values)
+
+    @property
+    def table(self) -> sa.Table | None:
+        """The table, when it has been prepared; ``None`` where nothing is noted."""
+        return self._table
 
     @property
     def _connection(self) -> sa.Connection:
@@ -170,7 +175,11 @@ def _version() -> str:
         return ""
 
 
-def _who() -> dict[str, t.Any]:
+def who() -> dict[str, t.Any]:
+    """What is noted of this process, and of the time.
+
+    :return: Columns of the table to values.
+    """
     return {
         "applied_at": datetime.now(UTC).replace(tzinfo=None),
         "run_by": _user(),

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from dataclasses import fields
 from datetime import UTC
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -208,6 +209,8 @@ def split(parents: str | None) -> tuple[str, ...]:
     return tuple(id_.strip() for id_ in (parents or "").split(",") if id_.strip())
 
 
+# The same one is looked for several times, and by many databases.
+@lru_cache(maxsize=64)
 def _table(name: str, schema: str | None) -> sa.Table:
     return sa.Table(
         name,

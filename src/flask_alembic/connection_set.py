@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from .connections import borrow_connection
@@ -15,6 +16,7 @@ from .connections import end_transaction
 from .connections import open_connection
 from .connections import OpenConnection
 from .retries import Deadline
+from .schemas import enter_schema
 from .waiting import patiently
 
 if t.TYPE_CHECKING:
@@ -75,6 +77,7 @@ class ConnectionSet:
             opened = patiently(connect, database.name, self._deadline)
 
         self._opened[database.name] = opened
+        enter_schema(opened.connection, database)
         self._hooks.prepare(opened.connection, database)
         end_transaction(opened, commit=True)
         return opened.connection
@@ -97,6 +100,11 @@ class ConnectionSet:
             for name, opened in self._opened.items():
                 if name not in busy:
                     end_transaction(opened, commit=False)
+
+    def leave_pool(self) -> None:
+        """Let no connection that is open go back to a pool."""
+        for name, opened in self._opened.items():
+            self._opened[name] = replace(opened, is_pooled=False)
 
     def close(self, names: t.Iterable[str], *, commit: bool) -> None:
         """Give connections back, all of them whatever happens.

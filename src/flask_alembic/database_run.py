@@ -18,6 +18,7 @@ from .deferred import checking
 from .deferred import no_check
 from .journal import Journal
 from .journal import open_journal
+from .lock_errors import is_lock_error
 from .locks import find_lock
 from .reports import AppliedStep
 from .step_run import tell_callbacks
@@ -28,7 +29,6 @@ from .steps import step_comment
 from .steps import step_direction
 from .steps import step_name
 from .steps import step_removed
-from .table_locks import is_lock_error
 from .table_locks import table_locks
 from .transactions import DatabaseTransaction
 
@@ -40,6 +40,7 @@ if t.TYPE_CHECKING:
     from .locks import Lock
     from .run_settings import RunSettings
     from .table_locks import TableLocks
+    from .tapes import Recorder
 
     Work = t.Callable[
         [tuple[str, ...], MigrationContext], t.Iterable[MigrationStep] | None
@@ -56,6 +57,8 @@ class DatabaseRun:
     :param context: Its context, not in a transaction of ours.
     :param names: The names of all databases, also of those that are left alone.
     :param settings: How to run.
+    :param recorder: What makes tapes of the steps, for other databases.
+    :param installs_op: Whether who is asked for the steps may use ``op``.
     """
 
     def __init__(
@@ -64,6 +67,9 @@ class DatabaseRun:
         context: MigrationContext,
         names: t.Collection[str],
         settings: RunSettings,
+        *,
+        recorder: Recorder | None = None,
+        installs_op: bool = True,
     ) -> None:
         self.name: str = name
         self.context: MigrationContext = context
@@ -72,18 +78,26 @@ class DatabaseRun:
         self.transaction: DatabaseTransaction = DatabaseTransaction(context)
         self.check: t.Callable[[], None] = no_check
         """Lets deferred constraints fail, while every database can roll back."""
-        self._table_locks: TableLocks = table_locks(None)
-        self._applied_log: AppliedLog = AppliedLog(context, name)
+        self.table_locks: TableLocks = table_locks(None)
+        self.applied_log: AppliedLog = AppliedLog(context, name)
+        self._recorder = recorder
         self._is_run_again = False
         self._journal: Journal | None = open_journal(
             context, name, is_on=settings.journal
         )
-        self.asked: Asked = Asked(context, name, settings, self._journal)
+        self.asked: Asked = Asked(
+            context, name, settings, self._journal, installs_op=installs_op
+        )
 
     @property
     def steps(self) -> list[MigrationStep]:
         """What is to be run."""
         return self.asked.steps
+
+    @property
+    def is_half_done(self) -> bool:
+        """Whether a revision is, as it is noted."""
+        return self._journal is not None and bool(self._journal.found)
 
     @property
     def is_noted(self) -> bool:
@@ -171,9 +185,9 @@ class DatabaseRun:
             yield
             return
 
-        self._table_locks = table_locks(connection)
+        self.table_locks = table_locks(connection)
 
-        with self._table_locks.running(), checking(connection) as self.check:
+        with self.table_locks.running(), checking(connection) as self.check:
             yield
 
     def announce(self, step: MigrationStep) -> None:
@@ -191,7 +205,7 @@ class DatabaseRun:
 
         # Here, where all is tried again if a database is busy.
         if self.settings.history:
-            self._applied_log.prepare()
+            self.applied_log.prepare()
 
         self.transaction.begin()
 
@@ -220,7 +234,7 @@ class DatabaseRun:
         forgotten = self._journal.finish(step) if self._journal is not None else ()
         tell_callbacks(self.context, step, maintainer.heads, kwargs)
         seconds = time.perf_counter() - started
-        self._applied_log.write(step, seconds)
+        self.applied_log.write(step, seconds)
         return AppliedStep(
             database=self.name,
             revision=step_name(step),
@@ -241,9 +255,14 @@ class DatabaseRun:
 
         with (
             watched(
-                self.context, step, self.log, self._journal, self.standing
+                self.context,
+                step,
+                self.log,
+                self._journal,
+                self.standing,
+                self._recorder,
             ) as skipped,
-            self._table_locks.limited(limit),
+            self.table_locks.limited(limit),
         ):
             call_step(
                 step,

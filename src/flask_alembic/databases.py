@@ -22,6 +22,8 @@ class Database:
     name: str
     engine: sa.Engine
     metadata: sa.MetaData | list[sa.MetaData]
+    schema: str | None = None
+    schema_translate_map: t.Mapping[str | None, str | None] | None = None
 
     @property
     def tables(self) -> int:

@@ -11,6 +11,7 @@ from functools import cached_property
 from .alembic_objects import AlembicObjects
 from .call_options import CallOptions
 from .context_options import OptionsOfDatabases
+from .schemas import in_version_schema
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -28,6 +29,7 @@ if t.TYPE_CHECKING:
     from .run_settings import RunSettings
     from .scripts import RevisionIndex
     from .settings import Settings
+    from .tapes import Recorder
 
 
 class Environment:
@@ -57,6 +59,7 @@ class Environment:
         self.graph: RevisionGraph | None = None
         self.databases: dict[str, Database] | None = None
         self.dialect: str | None = None
+        self.recorder: Recorder | None = None
         self._hooks = hooks
         self._keep_pooled = keep_pooled
         self._borrowed = dict(connections or {})
@@ -281,6 +284,7 @@ class Environment:
         script: ScriptDirectory,
     ) -> MigrationContext:
         options = self.context_options.find(databases, config, self.dialect)[name]
+        options = in_version_schema(options, databases[name])
         connection = self.connections.open(databases[name])
         context = self.environment_context(name, config, script)
         # These binds are for scripts; Alembic refuses them here.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import typing as t
+from contextlib import contextmanager
 from contextlib import nullcontext
+from functools import partial
 
 from flask import has_request_context
 
@@ -11,12 +13,14 @@ from . import operations
 from .app_binding import AppBinding
 
 if t.TYPE_CHECKING:
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from alembic.operations import MigrationScript
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import MigrationStep
     from alembic.script import Script
+    from flask import Flask
 
     from .adopt_reports import AdoptReport
     from .arguments import RevisionArgument
@@ -24,6 +28,10 @@ if t.TYPE_CHECKING:
     from .call_options import XArguments
     from .compat import Cache
     from .compat import t_rev as t_rev
+    from .fleet import Fleet
+    from .fleet_reports import FleetProgress
+    from .fleet_reports import FleetReport
+    from .fleet_reports import FleetStatus
     from .history_reports import Finding
     from .history_reports import HistoryEntry
     from .history_reports import RepairReport
@@ -33,6 +41,8 @@ if t.TYPE_CHECKING:
     from .reports import NewRevisions
     from .reports import VersionTable
     from .run_reports import MigrationReport
+    from .tenant_list import Targets
+    from .tenants import Tenant
 
     Labels = str | t.Sequence[str] | None
     Work = t.Callable[
@@ -285,6 +295,82 @@ class Alembic(AppBinding):
                 operations.upgrade.upgrade, target, skip_missing=skip_missing
             )
 
+    def upgrade_all(
+        self,
+        tenants: Targets | None = None,
+        target: RevisionArgument = "heads",
+        *,
+        workers: int | None = None,
+        stop_on_error: bool = False,
+        progress: t.Callable[[FleetProgress], object] | None = None,
+        executor: Executor | None = None,
+        app: str | t.Callable[[], Flask] | None = None,
+    ) -> FleetReport:
+        """Run revisions on many databases or schemas, several at a time. Each stands in
+        for the app's default database, and is upgraded on its own: with its own lock,
+        and whatever happens to others.
+
+        A revision runs on one of them. On the others the statements are executed that
+        it executed there, if that is sure to be the same: see :doc:`tenants`.
+
+        :param tenants: URLs, names of schemas, engines or :class:`Tenant` objects: a
+            list, or a function that returns one. By default ``ALEMBIC["tenants"]``.
+        :param target: Where to go, as of :meth:`upgrade`.
+        :param workers: How many are worked on at a time: by default twice as many as
+            there are processors, 8 at most. Each needs one connection, and on
+            PostgreSQL a second one for the lock. Those in schemas of the app's database
+            are no more than its pool has connections.
+        :param stop_on_error: Whether to begin no other one after one failed.
+        :param progress: Called each time that one is over, in this thread.
+        :param executor: What does the work, instead of threads: any
+            :class:`~concurrent.futures.Executor`.
+        :param app: What makes the app in the processes of the executor: a function
+            that can be pickled, or where it is: ``"package.module:create_app"``.
+        :return: What became of each. Errors are in there.
+        :raises ConfigurationError: If something is no tenant, or two have one name.
+
+        .. versionadded:: 4.0
+        """
+        from .fleet import upgrade_all
+
+        with self._fleet(target) as fleet:
+            return upgrade_all(
+                fleet,
+                self._tenants(tenants),
+                executor=executor,
+                app=app,
+                workers=workers,
+                stop_on_error=stop_on_error,
+                progress=progress,
+            )
+
+    def status_all(
+        self,
+        tenants: Targets | None = None,
+        *,
+        workers: int | None = None,
+        executor: Executor | None = None,
+        app: str | t.Callable[[], Flask] | None = None,
+    ) -> FleetStatus:
+        """Where many databases or schemas are. Nothing is changed, and no lock taken.
+
+        :param tenants: The tenants, as of :meth:`upgrade_all`.
+        :param workers: How many are asked at a time.
+        :param executor: What asks, as of :meth:`upgrade_all`.
+        :param app: What makes the app there, as of :meth:`upgrade_all`.
+        :return: Where each is. Errors are in there.
+        :raises ConfigurationError: If something is no tenant, or two have one name.
+
+        .. versionadded:: 4.0
+        """
+        from .fleet import status_all
+
+        with self._fleet("heads") as fleet:
+            tenants_ = self._tenants(tenants)
+            return status_all(
+                fleet, tenants_, executor=executor, app=app, workers=workers
+            )
+
     def downgrade(
         self,
         target: RevisionArgument = -1,
@@ -512,6 +598,7 @@ class Alembic(AppBinding):
                 settings=environment.run_settings,
                 took_effect=environment.options.took_effect,
                 lock_first=environment.options.lock_first,
+                recorder=environment.recorder,
             )
 
         environment.report = environment.report.followed_by(report)
@@ -720,6 +807,30 @@ class Alembic(AppBinding):
             verb(self, *target, **options)
 
         return environment.report
+
+    @contextmanager
+    def _fleet(self, target: RevisionArgument) -> t.Iterator[Fleet]:
+        from .fleet import Fleet
+        from .fleet import Job
+
+        environment = self._environment()
+        # Another connection of this thread is not to be in the way.
+        environment.connections.settle()
+        own = ("upgrade", "run_migrations", "migration_contexts")
+        replays = all(getattr(type(self), n) is getattr(Alembic, n) for n in own)
+        job = Job(target, environment.options, replays)
+        enter = partial(self._beside, self._app(), environment)
+        fleet = Fleet(self, job, enter)
+
+        try:
+            yield fleet
+        finally:
+            fleet.close()
+
+    def _tenants(self, tenants: Targets | None) -> list[Tenant]:
+        from .tenant_list import read_tenants
+
+        return read_tenants(self.settings.tenants if tenants is None else tenants)
 
     def _compares_nothing(self) -> Exception:
         from .errors import ConfigurationError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 import typing as t
+from functools import lru_cache
 
 from .statements import bare
 
@@ -53,6 +54,8 @@ _DATA: t.Final = _words(
 )
 
 
+# The same revisions may run on many databases.
+@lru_cache(maxsize=1024)
 def need_of(text: str) -> Need:
     """What a text needs of a lock timeout.
 

@@ -33,6 +33,7 @@ KNOWN_OPTIONS: t.Final = frozenset(
         "lock_timeout",
         "protected",
         "show_queries",
+        "tenants",
     }
 )
 

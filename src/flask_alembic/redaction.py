@@ -30,13 +30,22 @@ def safe_url(engine: sa.Engine) -> str:
     :param engine: Any engine.
     :return: Its URL, without what is secret.
     """
-    url = engine.url
+    return shown_url(engine.url)
+
+
+def shown_url(url: sa.URL) -> str:
+    """A URL, as it can be shown.
+
+    :param url: Any URL.
+    :return: The same, without what is secret.
+    """
+    shown = url
 
     if _misread(url):
         # Which parts of it are true is anybody's guess.
-        url = sa.URL.create(url.drivername, url.username, "***")
+        shown = sa.URL.create(url.drivername, url.username, "***")
 
-    return redact(url.render_as_string(hide_password=True), engine)
+    return redact_url(shown.render_as_string(hide_password=True), url)
 
 
 def redact(text: str, engine: sa.Engine) -> str:
@@ -46,7 +55,17 @@ def redact(text: str, engine: sa.Engine) -> str:
     :param engine: The engine whose password it may hold.
     :return: The text, with ``***`` in its place.
     """
-    for secret in sorted(_secrets(engine.url), key=len, reverse=True):
+    return redact_url(text, engine.url)
+
+
+def redact_url(text: str, url: sa.URL) -> str:
+    """Take what is secret in a URL out of a text.
+
+    :param text: Such as a driver's message.
+    :param url: The URL whose password it may hold.
+    :return: The text, with ``***`` in its place.
+    """
+    for secret in sorted(_secrets(url), key=len, reverse=True):
         text = text.replace(secret, "***")
 
     return without_passwords(text)

@@ -31,6 +31,7 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep
 
     from .run_settings import RunSettings
+    from .tapes import Recorder
 
     Contexts = t.Mapping[str, MigrationContext]
     Work = t.Callable[
@@ -48,6 +49,7 @@ def run(
     settings: RunSettings,
     took_effect: bool | None = None,
     lock_first: bool = False,
+    recorder: Recorder | None = None,
 ) -> MigrationReport:
     """Ask for the steps of each database, and run them, one run at a time. A revision
     is the unit: it is committed on all databases before the next one begins.
@@ -62,6 +64,7 @@ def run(
         where the user says so.
     :param lock_first: Whether other runs are kept off before the first question,
         because asking does something.
+    :param recorder: What makes tapes of the steps, for other databases.
     :return: What was done.
     :raises RunLocked: If another run did not end in time.
     :raises MigrationFailed: If a revision raises.
@@ -70,7 +73,7 @@ def run(
 
     with one_thread(patience):
         databases = {
-            name: DatabaseRun(name, context, names, settings)
+            name: DatabaseRun(name, context, names, settings, recorder=recorder)
             for name, context in contexts.items()
         }
         made = _Run(databases, kwargs, patience, took_effect, lock_first)

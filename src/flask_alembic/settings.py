@@ -50,6 +50,8 @@ class Settings:
     template_folder: Path | None = None
     file_locations: bool = False
     run: RunSettings = field(default_factory=RunSettings)
+    tenants: t.Any = ()
+    """A list of tenants, or a function that returns one."""
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -142,6 +144,7 @@ def read_settings(
     script_location = options.pop("script_location")
     version_locations = options.pop("version_locations")
     template_folder = options.pop("template_folder", None)
+    tenants = options.pop("tenants", None) or ()
     run = read_run_settings(options)
     options = {key: value for key, value in options.items() if key not in KEYS}
     return Settings(
@@ -156,6 +159,7 @@ def read_settings(
         else _location(template_folder, root, "template_folder"),
         file_locations="version_locations" in in_file.keys() - given.keys(),
         run=run,
+        tenants=tenants,
     )
 
 

@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
 
     from .journal import Journal
     from .kept import StatementLog
+    from .tapes import Recorder
 
 
 @contextmanager
@@ -28,6 +29,7 @@ def watched(
     log: StatementLog,
     journal: Journal | None,
     standing: t.Collection[str],
+    recorder: Recorder | None = None,
 ) -> t.Iterator[list[str]]:
     """Watch the connection while a step runs.
 
@@ -36,6 +38,7 @@ def watched(
     :param log: What notes which statements last.
     :param journal: What notes which were done, for the next run.
     :param standing: The ids in the version table.
+    :param recorder: What makes a tape of it, for other databases.
     :return: The statements that were skipped, as an earlier run had done them.
     """
     connection, skipped = context.connection, list[str]()
@@ -51,6 +54,10 @@ def watched(
 
             stack.enter_context(dropping(connection))
             stack.enter_context(revision_wins(context))
+
+            if recorder is not None:
+                # After all that executes something of its own.
+                stack.enter_context(recorder.recording(context, step, skipped))
 
         stack.enter_context(alembic_internals.proxies(make_operations(context)))
         yield skipped

@@ -33,6 +33,9 @@ def step_settings(
     names = vars(script.module) if script is not None else {}
     own = {key: names[key] for key in _KEYS if key in names}
 
+    if not own:
+        return settings
+
     try:
         return settings.with_options(own)
     except ConfigurationError as error:

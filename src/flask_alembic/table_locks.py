@@ -10,24 +10,15 @@ import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
 
-from sqlalchemy.exc import DBAPIError
-
-from .async_driver import driver_error
 from .listening import listening
 from .lock_needs import Need
 from .lock_needs import need_of
 from .own_statements import is_own
-from .run_errors import MigrationFailed
-from .sqlite import is_busy
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-# lock_not_available, deadlock_detected:
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-_SQLSTATES: t.Final = frozenset({"55P03", "40P01"})
-# ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK: https://mariadb.com/kb/en/mariadb-error-codes/
-_NUMBERS: t.Final = frozenset({1205, 1213})
+Timed = tuple[str | None, str]
 
 _MYSQL: t.Final = ("mariadb", "mysql")
 # The largest values that the servers take.
@@ -37,37 +28,11 @@ _MOST_SECONDS: t.Final = 31536000
 _UNKNOWN: t.Final = -1
 
 
-def is_lock_error(error: BaseException, dialect: str) -> bool:
-    """Whether a statement gave up because of others, so that it is worth a new try.
-
-    :param error: What was raised.
-    :param dialect: The name of the dialect.
-    :return: ``True`` for a lock timeout and a deadlock; on SQLite where others write.
-    """
-    # That of a revision within a revision has been tried often enough.
-    if not isinstance(error, DBAPIError) or isinstance(error, MigrationFailed):
-        return False
-
-    orig = driver_error(error)
-
-    if dialect in _MYSQL:
-        return next(iter(getattr(orig, "args", ())), None) in _NUMBERS
-
-    if dialect == "sqlite":
-        return is_busy(error)
-
-    return dialect == "postgresql" and _sqlstate(orig) in _SQLSTATES
-
-
-def _sqlstate(orig: object) -> object:
-    # psycopg and asyncpg, psycopg2, pg8000.
-    state = getattr(orig, "sqlstate", None) or getattr(orig, "pgcode", None)
-    details = next(iter(getattr(orig, "args", ())), None)
-    return state or (details.get("C") if isinstance(details, dict) else None)
-
-
 class TableLocks:
     """The lock timeout of one connection. This one is for databases that have none."""
+
+    usual: int | None = None
+    """The timeout without us, in milliseconds; ``None`` if it is left as it is."""
 
     @contextmanager
     def running(self) -> t.Iterator[None]:
@@ -81,6 +46,15 @@ class TableLocks:
         :param seconds: How long they wait; 0 for as long as it takes.
         """
         yield
+
+    def timed(self, statements: t.Iterable[str], seconds: float) -> t.Iterator[Timed]:
+        """The statements of one transaction that is begun and committed as text.
+
+        :param statements: The statements.
+        :param seconds: How long they wait for a table, as above.
+        :return: Each with what sets its timeout, if that is not set already.
+        """
+        yield from ((None, statement) for statement in statements)
 
 
 def table_locks(connection: sa.Connection | None) -> TableLocks:
@@ -165,7 +139,7 @@ class _PostgreSQL(TableLocks):
             yield
             return
 
-        self._usual = self._session = int(found.setting)
+        self._usual = self._session = self.usual = int(found.setting)
         self._is_ours = True
 
         with self._listening():
@@ -185,6 +159,17 @@ class _PostgreSQL(TableLocks):
         finally:
             self._limit = None
 
+    def timed(self, statements: t.Iterable[str], seconds: float) -> t.Iterator[Timed]:
+        with self.limited(seconds):
+            for statement in statements:
+                wanted = self._wanted(statement, is_session=False)
+
+                self._local = self._local if wanted is None else wanted
+                setting = None if wanted is None else _setting("LOCAL ", wanted)
+                yield setting, statement
+
+        self._end(None)
+
     @contextmanager
     def _listening(self) -> t.Iterator[None]:
         listeners: dict[str, t.Callable[..., t.Any]] = {
@@ -200,42 +185,48 @@ class _PostgreSQL(TableLocks):
         self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
     ) -> None:
         # One of ours comes between a statement of the revision and its timeout.
-        if self._limit is None or is_own():
+        if is_own():
             return
+
+        is_session = self._is_autocommit
+        wanted = self._wanted(statement, is_session=is_session)
+
+        if wanted is not None:
+            # If it is refused the statement itself is too, and that is told better.
+            with suppress(Exception):
+                self._set(wanted, is_session=is_session)
+
+    def _wanted(self, statement: str, *, is_session: bool) -> int | None:
+        """The timeout to set before a statement, if it is another one than now."""
+        if self._limit is None:
+            return None
 
         need = need_of(statement)
 
-        if need is Need.OWN:
-            self._limit = None
+        if need in (Need.OWN, Need.END):
+            self._limit = None if need is Need.OWN else self._limit
             self._forget()
-        elif need is Need.END:
-            self._forget()
-        else:
-            self._set(self._wanted(need, self._limit))
-            self._has_locks |= need is Need.LIMIT and not self._is_autocommit
+            return None
 
-    def _wanted(self, need: Need, limit: int) -> int:
+        wanted = self._timeout(need, self._limit)
+        self._has_locks |= need is Need.LIMIT and not is_session
+        now = self._session if is_session or self._local is None else self._local
+        return None if wanted == now else wanted
+
+    def _timeout(self, need: Need, limit: int) -> int:
         if self._has_locks or need is Need.LIMIT:
             return limit
 
         return 0 if need is Need.PATIENCE else self._usual
 
-    def _set(self, wanted: int) -> None:
-        is_session = self._is_autocommit
-        now = self._session if is_session or self._local is None else self._local
+    def _set(self, wanted: int, *, is_session: bool) -> None:
+        scope = "" if is_session else "LOCAL "
+        _execute(self._connection, _setting(scope, wanted))
 
-        if wanted == now:
-            return
-
-        # If it is refused the statement itself is too, and that is told better.
-        with suppress(Exception):
-            scope = "" if is_session else "LOCAL "
-            _execute(self._connection, f"SET {scope}lock_timeout = {wanted}")
-
-            if is_session:
-                self._session = wanted
-            else:
-                self._local = wanted
+        if is_session:
+            self._session = wanted
+        else:
+            self._local = wanted
 
     @property
     def _is_autocommit(self) -> bool:
@@ -248,6 +239,10 @@ class _PostgreSQL(TableLocks):
 
     def _forget(self) -> None:
         self._local = _UNKNOWN
+
+
+def _setting(scope: str, milliseconds: int) -> str:
+    return f"SET {scope}lock_timeout = {milliseconds}"
 
 
 def _execute(connection: sa.Connection, statement: str) -> None:

@@ -178,6 +178,32 @@ class Maintainer(HeadMaintainer):
             )
 
 
+class Ledger(Maintainer):
+    """What would be written to the version table: nothing is executed.
+
+    :param context: The context of a database.
+    :param heads: The ids in its version table that a file has.
+    """
+
+    def __init__(self, context: MigrationContext, heads: t.Collection[str]) -> None:
+        super().__init__(context, heads)
+        self.changes: list[tuple[str | None, str | None]] = []
+        """Pairs: an id that goes and the one in its place. One may be ``None``."""
+
+    def _insert_version(self, version: str) -> None:
+        self.heads.add(version)
+        self.changes.append((None, version))
+
+    def _delete_version(self, version: str) -> None:
+        self.heads.remove(version)
+        self.changes.append((version, None))
+
+    def _update_version(self, from_: str, to_: str) -> None:
+        self.heads.remove(from_)
+        self.heads.add(to_)
+        self.changes.append((from_, to_))
+
+
 class _Applied:
     """What is applied while a downgrade goes on.
 

@@ -31,6 +31,7 @@ _COMMANDS: t.Final = {
     "revision": "write",
     "show": "read",
     "stamp": "run",
+    "status": "tenants",
     "upgrade": "run",
 }
 

@@ -24,6 +24,7 @@ from .options import wait_option
 from .options import yes_option
 from .progress import progress
 from .sql import sql_options
+from .tenants import tenant_options
 
 if t.TYPE_CHECKING:
     from ..extension import Alembic
@@ -39,6 +40,7 @@ if t.TYPE_CHECKING:
 @call_options
 @lock_options
 @verbose_log
+@tenant_options
 @sql_options
 @click.pass_obj
 def upgrade(alembic: Alembic, target: str, skip_missing: bool, verbose: bool) -> None:

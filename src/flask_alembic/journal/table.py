@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 from datetime import UTC
+from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -214,6 +215,8 @@ class JournalTable:
         return f"process {os.getpid()} on {socket.gethostname()}"[:255]
 
 
+# The same one is looked for in many databases.
+@lru_cache(maxsize=64)
 def _make_table(name: str, schema: str | None) -> sa.Table:
     return sa.Table(
         name,

@@ -9,4 +9,5 @@ from .held import holding as holding
 from .held import Locks as Locks
 from .kinds import Lock as Lock
 from .patience import Patience as Patience
+from .session import idle as idle
 from .threads import one_thread as one_thread

@@ -4,6 +4,7 @@ is told to be in the way.
 
 from __future__ import annotations
 
+import threading
 import time
 import typing as t
 from contextlib import contextmanager
@@ -20,8 +21,15 @@ if t.TYPE_CHECKING:
     from .kinds import Lock
     from .patience import Patience
 
-# What this process holds. Only the thread that has the process lock comes here.
-_held: set[tuple[Key, Key]] = set()
+
+class _Held(threading.local):
+    """What a thread holds. What another one holds is another run's."""
+
+    def __init__(self) -> None:
+        self.keys: set[tuple[Key, Key]] = set()
+
+
+_held = _Held()
 
 
 class Locks:
@@ -58,13 +66,13 @@ def holding(locks: t.Iterable[Lock], patience: Patience) -> t.Iterator[Locks]:
         for lock in ordered:
             _refuse_nested(lock)
 
-            if lock.key not in {key for key, _ in _held}:
+            if lock.key not in {key for key, _ in _held.keys}:
                 # Also after a try in vain: it may have opened a connection.
                 stack.callback(lock.release)
                 _acquire(lock, patience)
 
-            _held.add((lock.key, lock.table))
-            stack.callback(_held.discard, (lock.key, lock.table))
+            _held.keys.add((lock.key, lock.table))
+            stack.callback(_held.keys.discard, (lock.key, lock.table))
 
         yield Locks(ordered)
 
@@ -73,7 +81,7 @@ def _refuse_nested(lock: Lock) -> None:
     """The outer run is in the midst of a revision, and notes afterwards where the
     database is. What another run did in between would get lost.
     """
-    if (lock.key, lock.table) in _held:
+    if (lock.key, lock.table) in _held.keys:
         raise FlaskAlembicError(
             f"A revision of the database '{lock.database}' wants to migrate that same"
             " database.",

@@ -19,6 +19,7 @@ from .kinds import digest
 from .kinds import our_name
 from .kinds import read_name
 from .kinds import version_table
+from .session import idle
 from .session import RawSession
 
 if t.TYPE_CHECKING:
@@ -136,7 +137,7 @@ class SeparateLock(PostgreSQLLock):
     def try_acquire(self) -> bool:
         """Take it. If somebody else has it, no transaction stays behind."""
         if self._session is None:
-            self._session = RawSession(self._connection, self.database)
+            self._session = idle.take(self._connection, self.database)
 
         self._session.send("BEGIN ISOLATION LEVEL READ COMMITTED")
         is_ours = self._session.send(
@@ -172,7 +173,7 @@ class SeparateLock(PostgreSQLLock):
             with suppress(ConnectionFailed):
                 session.send("ROLLBACK")
 
-            session.close()
+            idle.give_back(session)
 
     def _settle(self, session: RawSession) -> None:
         """Let no timeout end the session, and tell others who we are."""

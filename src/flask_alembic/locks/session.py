@@ -4,6 +4,7 @@ more than what is written.
 
 from __future__ import annotations
 
+import threading
 import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
@@ -13,6 +14,61 @@ from ..beside import open_beside
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
+
+
+class _Idle:
+    """Sessions of some engines that are kept for the next lock, where a process locks
+    many schemas of a database, one after the other.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sessions: dict[sa.Engine, list[RawSession]] = {}
+
+    @contextmanager
+    def keeping(self, engine: sa.Engine) -> t.Iterator[None]:
+        """Keep the sessions of an engine for a while.
+
+        :param engine: The engine, which nobody else uses.
+        """
+        with self._lock:
+            kept = self._sessions[engine] = []
+
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._sessions[engine]
+
+            for session in kept:
+                session.close()
+
+    def take(self, connection: sa.Connection, database: str) -> RawSession:
+        """A session that is kept, or a new one.
+
+        :param connection: A connection to the same database.
+        :param database: The name of the database.
+        :return: The session.
+        """
+        with self._lock:
+            if kept := self._sessions.get(connection.engine):
+                return kept.pop()
+
+        return RawSession(connection, database)
+
+    def give_back(self, session: RawSession) -> None:
+        """Keep a session that is outside of a transaction, or close it.
+
+        :param session: The session.
+        """
+        with self._lock:
+            kept = self._sessions.get(session.engine)
+
+            if kept is not None and not session.is_broken:
+                kept.append(session)
+                return
+
+        session.close()
 
 
 class RawSession:
@@ -25,10 +81,10 @@ class RawSession:
 
     def __init__(self, connection: sa.Connection, database: str) -> None:
         self._database = database
-        self._engine = connection.engine
+        self.engine: sa.Engine = connection.engine
         self._opened = open_beside(connection, database)
         self._driver: t.Any = self._opened.driver
-        self._is_broken = False
+        self.is_broken: bool = False
 
         try:
             with self._told():
@@ -45,7 +101,7 @@ class RawSession:
         :raises ConnectionFailed: If the database does not answer.
         """
         with self._told():
-            if self._engine.dialect.driver == "asyncpg":
+            if self.engine.dialect.driver == "asyncpg":
                 # A cursor of SQLAlchemy's prepares each statement.
                 status: str = self._driver.run_async(lambda c: c.execute(statement))
                 return status == "SELECT 1"
@@ -76,16 +132,16 @@ class RawSession:
     def close(self) -> None:
         """End the session, whatever state it is in."""
         with suppress(Exception):
-            self._opened.close(is_broken=self._is_broken)
+            self._opened.close(is_broken=self.is_broken)
 
     def _prepare(self) -> None:
         # What a hook of the engine's has set is to last.
         self._driver.commit()
         self._driver.autocommit = True
 
-        if self._engine.dialect.driver == "psycopg":
+        if self.engine.dialect.driver == "psycopg":
             # It prepares what it has sent a few times.
-            driver: t.Any = self._engine.dialect.get_driver_connection(self._driver)
+            driver: t.Any = self.engine.dialect.get_driver_connection(self._driver)
             driver.prepare_threshold = None
 
     @contextmanager
@@ -93,5 +149,8 @@ class RawSession:
         try:
             yield
         except Exception as error:
-            self._is_broken = True
-            raise beside_failed(error, self._engine, self._database) from None
+            self.is_broken = True
+            raise beside_failed(error, self.engine, self._database) from None
+
+
+idle: t.Final = _Idle()

@@ -39,6 +39,9 @@ def check_changes(
     """
     settings = alembic.settings.run
 
+    if not heads:
+        return
+
     if context.as_sql or not settings.history or settings.changed_revisions == "ignore":
         return
 

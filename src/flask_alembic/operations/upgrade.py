@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import typing as t
+from functools import cache
+from functools import partial
 
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.migration import MigrationStep
@@ -33,6 +35,7 @@ from .skipping import check_above_known
 from .skipping import check_any_known
 
 Steps = list[MigrationStep]
+Work = t.Callable[[tuple[str, ...], MigrationContext], Steps]
 
 
 def upgrade(
@@ -43,6 +46,19 @@ def upgrade(
     :param alembic: The extension.
     :param target: Where to go.
     :param skip_missing: Whether to leave ids alone that no file has.
+    """
+    alembic.run_migrations(upgrade_work(alembic, target, skip_missing=skip_missing))
+
+
+def upgrade_work(
+    alembic: Facade, target: RevisionArgument, *, skip_missing: bool = False
+) -> Work:
+    """What finds the steps of each database.
+
+    :param alembic: The extension.
+    :param target: Where to go.
+    :param skip_missing: Whether to leave ids alone that no file has.
+    :return: To be called with the heads and the context of a database.
     """
     script = alembic.script_directory
     history = History(script)
@@ -61,22 +77,20 @@ def upgrade(
     for text in targets:
         _check_reach(script, text, _text(target))
 
+    @cache
+    def find(known: tuple[str, ...]) -> Steps:
+        return alembic_internals.upgrade_steps(script, to, known)
+
     def work(heads: tuple[str, ...], context: MigrationContext) -> Steps:
         name = name_of(alembic, context)
         known = known_heads(alembic, name, heads, skip_missing=skip_missing)
         check_lineage(alembic, name, known)
         check_changes(alembic, name, context, known)
-        steps = _steps(
-            alembic,
-            context,
-            lambda: alembic_internals.upgrade_steps(script, to, known),
-            _text(target),
-            up=True,
-        )
+        steps = _steps(alembic, context, partial(find, known), _text(target), up=True)
         check_above_known(name, heads, known, steps)
         return steps
 
-    alembic.run_migrations(work)
+    return work
 
 
 def downgrade(
