@@ -123,7 +123,7 @@ def _crew(
     count = _count(workers)
 
     if executor is None or isinstance(executor, ThreadPoolExecutor):
-        return Crew(here, executor, fleet.limit(count, tenants))
+        return Crew(here, executor, fleet.engines.limit(count, tenants))
 
     if app is None:
         raise ConfigurationError(
