@@ -1,0 +1,330 @@
+"""The schema of a MariaDB or MySQL database, as the server tells what made it."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from contextlib import contextmanager
+from functools import cached_property
+
+from ..errors import FlaskAlembicError
+from ..statements import names_in
+from .kinds import ask
+from .kinds import ask_row
+from .kinds import execute
+from .kinds import insert_statements
+from .kinds import text_literal
+from .text import Statement
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from .kinds import Name
+
+_COUNTER: t.Final = re.compile(r"^(\) ENGINE=\S+) AUTO_INCREMENT=(\d+)", re.MULTILINE)
+_TABLES: t.Final = ("BASE TABLE", "SYSTEM VERSIONED")
+
+# What is kept with a routine, beside its text.
+_MODE: t.Final = "sql_mode"
+
+# Constraints are kept from being checked, as the tables come in the order of their
+# names; a zero is a zero.
+_LOADING: t.Final = {
+    "foreign_key_checks": "0",
+    "unique_checks": "0",
+    _MODE: "'NO_AUTO_VALUE_ON_ZERO'",
+    "time_zone": "'+00:00'",
+}
+
+_HEX: t.Final = "IF(LENGTH({0}) = 0, '''''', CONCAT('0x', HEX({0})))"
+_PLAIN: t.Final = "CAST({0} AS CHAR)"
+_LITERALS: t.Final = {
+    **dict.fromkeys(
+        ("tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year"), _PLAIN
+    ),
+    "double": _PLAIN,
+    # As it is stored, which is not as it is shown.
+    "float": "CAST({0} + 0e0 AS CHAR)",
+    "bit": "CONCAT('0x', HEX({0}))",
+    **dict.fromkeys(
+        ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), _HEX
+    ),
+    **dict.fromkeys(
+        (
+            *("geometry", "point", "linestring", "polygon", "multipoint"),
+            *("multilinestring", "multipolygon", "geometrycollection"),
+        ),
+        _HEX,
+    ),
+}
+_TEXT: t.Final = "QUOTE(CAST({0} AS CHAR))"
+
+
+class MySQLSchema:
+    """What is in a database.
+
+    :param connection: A connection to it.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+
+    @cached_property
+    def _kinds(self) -> dict[str, str]:
+        rows = ask(
+            self.connection,
+            "SELECT table_name, table_type FROM information_schema.tables"
+            " WHERE table_schema = DATABASE() ORDER BY table_name",
+        )
+        return {row[0]: row[1] for row in rows}
+
+    @cached_property
+    def _routines(self) -> t.Sequence[t.Any]:
+        return ask(
+            self.connection,
+            "SELECT routine_type, routine_name FROM information_schema.routines"
+            " WHERE routine_schema = DATABASE() ORDER BY 1, 2",
+        )
+
+    @cached_property
+    def _database(self) -> str:
+        return str(ask(self.connection, "SELECT DATABASE()")[0][0])
+
+    def is_empty(self, own: t.Collection[Name]) -> bool:
+        """Whether there is nothing but tables of ours.
+
+        :param own: Those tables.
+        :return: ``True`` if so.
+        """
+        names = {name for _, name in own}
+        return self._kinds.keys() <= names and not self._routines
+
+    def before_rows(self) -> list[Statement]:
+        """What makes sequences, functions, tables and views."""
+        self._refuse_grants()
+
+        with session(self.connection, {_MODE: "''"}):
+            return [
+                *(self._made("sequence", name) for name in self._of("SEQUENCE")),
+                *self._all_routines(),
+                *(self._made("table", name) for name in self._of(*_TABLES)),
+                *self._views(),
+            ]
+
+    def after_rows(self) -> list[Statement]:
+        """What makes triggers and events."""
+        triggers = ask(
+            self.connection,
+            "SELECT trigger_name FROM information_schema.triggers"
+            " WHERE trigger_schema = DATABASE() ORDER BY event_object_table,"
+            " action_timing, event_manipulation, action_order",
+        )
+        events = ask(
+            self.connection,
+            "SELECT event_name FROM information_schema.events"
+            " WHERE event_schema = DATABASE() ORDER BY 1",
+        )
+
+        with session(self.connection, {_MODE: "''"}):
+            return [
+                *(s for row in triggers for s in self._in_mode("trigger", row[0])),
+                *(s for row in events for s in self._in_mode("event", row[0])),
+            ]
+
+    def tables_with_rows(self) -> list[str]:
+        """The tables that are not empty."""
+        return [
+            name
+            for name in self._of(*_TABLES)
+            if ask(self.connection, f"SELECT 1 FROM {_quoted(name)} LIMIT 1")
+        ]
+
+    def rows_of(self, table: str) -> list[Statement]:
+        """What writes the rows of a table.
+
+        :param table: The table.
+        :return: Statements.
+        """
+        found = ask(
+            self.connection,
+            "SELECT column_name, data_type, column_key FROM information_schema.columns"
+            f" WHERE table_schema = DATABASE() AND table_name = {text_literal(table)}"
+            " AND COALESCE(generation_expression, '') = '' ORDER BY ordinal_position",
+        )
+        columns = [_quoted(row[0]) for row in found]
+        literals = ", ".join(
+            f"IFNULL({_LITERALS.get(row[1], _TEXT).format(_quoted(row[0]))}, 'NULL')"
+            for row in found
+        )
+        keys = [_quoted(row[0]) for row in found if row[2] == "PRI"] or columns
+
+        with session(self.connection, {"time_zone": _LOADING["time_zone"]}):
+            query = f"SELECT {literals} FROM {_quoted(table)} ORDER BY {', '.join(keys)}"
+            rows = ask(self.connection, query)
+
+        return [
+            *insert_statements(f"rows {table}", _quoted(table), columns, rows),
+            *self._counter(table),
+        ]
+
+    def facts(self) -> dict[str, str]:
+        """All that is known of the schema, to compare: what it is of, and a text."""
+        found: dict[str, str] = {}
+        mode = ""
+
+        for statement in (*self.before_rows(), *self.after_rows()):
+            if statement.title == _MODE:
+                mode = statement.sql
+            else:
+                is_mode_kept = not statement.title.startswith(("table", "view"))
+                found[statement.title] = f"{statement.sql} {mode if is_mode_kept else ''}"
+
+        return found
+
+    def _of(self, *kinds: str) -> list[str]:
+        return [name for name, kind in self._kinds.items() if kind in kinds]
+
+    def _all_routines(self) -> t.Iterator[Statement]:
+        for kind, name in self._routines:
+            yield from self._in_mode(kind.lower(), name)
+
+    def _in_mode(self, kind: str, name: str) -> list[Statement]:
+        """What makes a routine, and the mode of SQL that it is run in."""
+        row = self._shown(kind, name)
+        return [
+            Statement(_MODE, f"SET {_MODE} = {text_literal(row[_MODE])}"),
+            Statement(f"{kind} {name}", self._plain(kind, name, row)),
+        ]
+
+    def _made(self, kind: str, name: str) -> Statement:
+        row = self._shown(kind, name)
+        text = self._plain(kind, name, row)
+        return Statement(f"{kind} {name}", _COUNTER.sub(r"\1", text))
+
+    def _shown(self, kind: str, name: str) -> t.Mapping[str, t.Any]:
+        query = f"SHOW CREATE {kind.upper()} {_quoted(name)}"
+        return ask_row(self.connection, query)
+
+    def _plain(self, kind: str, name: str, row: t.Mapping[str, t.Any]) -> str:
+        """The statement, which is to run in any database, and by any user."""
+        key = "SQL Original Statement" if kind == "trigger" else f"Create {kind.title()}"
+        # Of a sequence it is called as of a table.
+        text = row.get(key, row.get("Create Table"))
+
+        if text is None:
+            raise FlaskAlembicError(
+                f"The server does not tell what makes the {kind} '{name}'.",
+                hint="Give the user the right to see it: SHOW CREATE ROUTINE.",
+            )
+
+        text = text.replace(f"{_quoted(self._database)}.", "")
+        return text.replace(f" DEFINER={self._user}", "")
+
+    @cached_property
+    def _user(self) -> str:
+        name, _, host = str(
+            ask(self.connection, "SELECT CURRENT_USER()")[0][0]
+        ).rpartition("@")
+        return f"{_quoted(name)}@{_quoted(host)}"
+
+    def _views(self) -> list[Statement]:
+        """The views, each after those that it reads."""
+        waiting = {name: self._made("view", name) for name in self._of("VIEW")}
+        result: list[Statement] = []
+
+        while waiting:
+            ready = [
+                name
+                for name, view in waiting.items()
+                if not (names_in(view.sql, "mysql") & waiting.keys()) - {name}
+            ]
+
+            # A column may be called as a view that reads this one.
+            for name in ready or list(waiting)[:1]:
+                result.append(waiting.pop(name))
+
+        return result
+
+    def _counter(self, table: str) -> list[Statement]:
+        """Where ``AUTO_INCREMENT`` goes on, as rows may have been deleted."""
+        found = _COUNTER.search(self._shown("table", table)["Create Table"])
+        what = f"ALTER TABLE {_quoted(table)} AUTO_INCREMENT = {found[2] if found else 0}"
+        return [Statement(f"counter {table}", what)] if found else []
+
+    def _refuse_grants(self) -> None:
+        tables = ("schema_privileges", "table_privileges", "column_privileges")
+        found = [
+            row[0]
+            for name in tables
+            for row in ask(
+                self.connection,
+                f"SELECT grantee FROM information_schema.{name}"
+                " WHERE table_schema = DATABASE()",
+            )
+        ]
+
+        if found:
+            raise FlaskAlembicError(
+                f"A revision gives rights to {found[0]}, and a snapshot can't hold that"
+                " on this kind of database.",
+                hint="Give the rights outside of the migrations, or do without a"
+                " snapshot.",
+            )
+
+
+def load(connection: sa.Connection, statements: t.Iterable[Statement]) -> None:
+    """Run the statements of a snapshot.
+
+    :param connection: A connection to an empty database.
+    :param statements: The statements.
+    """
+    with session(connection, _LOADING):
+        for statement in statements:
+            execute(connection, statement.sql)
+
+
+def drop(connection: sa.Connection, titles: t.Iterable[str]) -> None:
+    """Drop what a snapshot makes, as far as it is there.
+
+    :param connection: A connection.
+    :param titles: What the statements of the snapshot are called.
+    """
+    with session(connection, {"foreign_key_checks": "0"}):
+        for title in titles:
+            kind, _, name = title.partition(" ")
+
+            if kind in ("table", "view", "sequence", "function", "procedure", "event"):
+                execute(connection, f"DROP {kind.upper()} IF EXISTS {_quoted(name)}")
+
+
+@contextmanager
+def session(
+    connection: sa.Connection, settings: t.Mapping[str, str]
+) -> t.Iterator[None]:
+    """Let other settings hold for a while.
+
+    :param connection: A connection.
+    :param settings: Name to SQL.
+    """
+    names = ", ".join(f"@@SESSION.{name}" for name in settings)
+    before = ask(connection, f"SELECT {names}")[0]
+    execute(connection, f"SET {_assigned(settings)}")
+
+    try:
+        yield
+    finally:
+        # After an error of the server; a connection that is lost has none to keep.
+        if not connection.invalidated:
+            old = {
+                name: str(value) if isinstance(value, int) else text_literal(value)
+                for name, value in zip(settings, before, strict=True)
+            }
+            execute(connection, f"SET {_assigned(old)}")
+
+
+def _assigned(settings: t.Mapping[str, str]) -> str:
+    return ", ".join(f"SESSION {name} = {value}" for name, value in settings.items())
+
+
+def _quoted(name: str) -> str:
+    return f"`{name.replace('`', '``')}`"
