@@ -13,6 +13,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from . import sqlite
 from .async_driver import CarriedConnection
+from .engine_twins import twin_of
 from .errors import ConfigurationError
 
 _LONGEST_END: t.Final = 1.0  # seconds
@@ -46,11 +47,8 @@ def sync_engine(engine: sa.Engine, database: str) -> sa.Engine:
             hint="Install it: pip install 'sqlalchemy[asyncio]'.",
         )
 
-    kind: type[sa.Engine] = type("Engine", (_OwnPool, type(engine)), {})
-    twin = kind.__new__(kind)
     pool = sa.NullPool(partial(_connect, engine), dialect=engine.dialect)
-    vars(twin).update(vars(engine), pool=pool)
-    return twin
+    return twin_of(engine, pool)
 
 
 def in_foreign_transaction(engine: sa.Engine) -> bool:
@@ -72,14 +70,6 @@ def in_foreign_transaction(engine: sa.Engine) -> bool:
         return bool(bridge.call(sqlite.in_foreign_transaction, engine))
     finally:
         bridge.end()
-
-
-class _OwnPool:
-    """An engine with execution options hands its pool on to the engine that it was made
-    of, were it not for this.
-    """
-
-    pool: t.Any = None
 
 
 def _is_in_memory(engine: sa.Engine) -> bool:

@@ -35,6 +35,7 @@ KNOWN_OPTIONS: t.Final = frozenset(
         "lock",
         "lock_timeout",
         "protected",
+        "scratch_url",
         "show_queries",
     }
 )

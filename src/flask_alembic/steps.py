@@ -7,6 +7,7 @@ import logging
 import typing as t
 
 from .alembic_internals import PurgeStep
+from .load_step import LoadStep
 from .reports import Direction
 
 if t.TYPE_CHECKING:
@@ -55,7 +56,7 @@ def step_direction(step: MigrationStep) -> Direction:
     :return: The direction.
     """
     if step_script(step) is None:
-        return "stamp"
+        return "snapshot" if isinstance(step, LoadStep) else "stamp"
 
     return "upgrade" if step.is_upgrade else "downgrade"
 

@@ -33,6 +33,7 @@ from .skipping import check_above_known
 from .skipping import check_any_known
 
 Steps = list[MigrationStep]
+Work = t.Callable[[tuple[str, ...], MigrationContext], Steps]
 
 
 def upgrade(
@@ -43,6 +44,19 @@ def upgrade(
     :param alembic: The extension.
     :param target: Where to go.
     :param skip_missing: Whether to leave ids alone that no file has.
+    """
+    alembic.run_migrations(upgrade_work(alembic, target, skip_missing=skip_missing))
+
+
+def upgrade_work(
+    alembic: Facade, target: RevisionArgument, *, skip_missing: bool = False
+) -> Work:
+    """What gives the steps up to a target.
+
+    :param alembic: The extension.
+    :param target: Where to go.
+    :param skip_missing: Whether to leave ids alone that no file has.
+    :return: A function of the heads and the context of a database.
     """
     script = alembic.script_directory
     history = History(script)
@@ -76,7 +90,7 @@ def upgrade(
         check_above_known(name, heads, known, steps)
         return steps
 
-    alembic.run_migrations(work)
+    return work
 
 
 def downgrade(

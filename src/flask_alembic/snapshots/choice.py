@@ -41,6 +41,17 @@ def can_snapshot(connection: sa.Connection) -> bool:
     return connection.dialect.name in _SCHEMAS
 
 
+def kind_of(engine: sa.Engine) -> str:
+    """What kind of database an engine is for. MariaDB is spoken to as MySQL is, and
+    tells what it is when it is connected to.
+
+    :param engine: The engine, which has connected.
+    :return: The kind, as files are called by it.
+    """
+    is_mariadb = getattr(engine.dialect, "is_mariadb", False)
+    return "mariadb" if is_mariadb else engine.dialect.name
+
+
 def schema_of(connection: sa.Connection) -> Schema:
     """What is in a database.
 

@@ -19,6 +19,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import typing as t
@@ -65,10 +66,16 @@ class Snapshot:
     """The tables whose rows are in it."""
 
     past: tuple[PastRevision, ...]
-    """The revisions that it stands for, by id."""
+    """The revisions that it stands for, oldest first."""
 
     statements: tuple[Statement, ...]
     """What makes the schema, in this order."""
+
+    @property
+    def digest(self) -> str:
+        """What is the same only for the same statements."""
+        text = "\0".join(statement.sql for statement in self.statements)
+        return f"snapshot {hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def written(snapshot: Snapshot, database: str) -> str:

@@ -1,0 +1,36 @@
+"""The step that loads a snapshot into a database. How it is loaded is not known here."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .alembic_internals import PurgeStep
+
+if t.TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
+
+    from .snapshots.past import PastRevision
+
+
+class LoadStep(PurgeStep):
+    """A stamp that makes the schema, too, of an empty database.
+
+    :param script: The revisions.
+    :param ids: The ids to stand at.
+    :param past: All revisions that the database has then, oldest first.
+    :param digest: What is the same only for the same snapshot.
+    :param load: What makes the schema.
+    """
+
+    def __init__(
+        self,
+        script: ScriptDirectory,
+        ids: t.Iterable[str],
+        past: t.Sequence[PastRevision],
+        digest: str,
+        load: t.Callable[..., None],
+    ) -> None:
+        super().__init__(script, ids, ())
+        self.past: tuple[PastRevision, ...] = tuple(past)
+        self.digest: str = digest
+        self.migration_fn = load

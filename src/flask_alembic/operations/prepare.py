@@ -1,0 +1,214 @@
+"""Bring databases to the heads: an empty one by its snapshot, and the revisions after
+it; all others by their revisions.
+"""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+from functools import partial
+
+import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+from alembic.runtime.migration import MigrationStep
+
+from .. import alembic_internals
+from ..applied_table import find
+from ..journal import open_journal
+from ..load_step import LoadStep
+from ..own_tables import own_names
+from ..revision_files import display
+from ..run_errors import HalfDoneError
+from ..snapshot_reports import PreparedDatabase
+from ..snapshot_reports import PrepareReport
+from ..snapshots.choice import can_snapshot
+from ..snapshots.choice import drop_loaded
+from ..snapshots.choice import kind_of
+from ..snapshots.choice import load
+from ..snapshots.choice import schema_of
+from ..snapshots.files import read_snapshot
+from ..snapshots.files import snapshot_path
+from ..snapshots.text import UnreadableSnapshot
+from .facade import Facade
+from .facade import name_of
+from .past import changes_since
+from .upgrade import upgrade_work
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..reports import MigrationReport
+    from ..snapshots.text import Snapshot
+
+# Not Alembic's logger: what that warns of is shown only where an app asks for it.
+_log = logging.getLogger("flask_alembic")
+
+
+def prepare(alembic: Facade) -> None:
+    """Bring all databases to the heads.
+
+    :param alembic: The extension.
+    """
+    upgrade = upgrade_work(alembic, "heads")
+
+    def work(heads: tuple[str, ...], context: MigrationContext) -> list[MigrationStep]:
+        step = _load_step(alembic, heads, context)
+
+        if step is None:
+            return upgrade(heads, context)
+
+        return [step, *upgrade(step.to_revisions, context)]
+
+    alembic.run_migrations(work)
+
+
+def prepared(alembic: Facade, run: MigrationReport) -> PrepareReport:
+    """Tell what was done.
+
+    :param alembic: The extension.
+    :param run: What ran.
+    :return: The report.
+    """
+    databases = []
+
+    for name, current in run.databases.items():
+        steps = run.steps_of(name)
+        is_loaded = any(step.direction == "snapshot" for step in steps)
+        databases.append(
+            PreparedDatabase(
+                name,
+                _path(alembic, name) if is_loaded else None,
+                tuple(s.revision for s in steps if s.direction == "upgrade"),
+                current,
+            )
+        )
+
+    return PrepareReport(tuple(databases), run)
+
+
+def _load_step(
+    alembic: Facade, heads: tuple[str, ...], context: MigrationContext
+) -> LoadStep | None:
+    """What loads the snapshot of a database, if there is one and it is empty."""
+    connection = context.connection
+
+    if heads or connection is None or not can_snapshot(connection):
+        return None
+
+    name = name_of(alembic, context)
+    noted = _half_loaded(alembic, name, context)
+
+    if noted is None and not schema_of(connection).is_empty(_own(context)):
+        return None
+
+    snapshot = _usable(alembic, name)
+
+    if noted is not None and (snapshot is None or snapshot.digest != noted):
+        raise _another(name)
+
+    if snapshot is None:
+        return None
+
+    begin = partial(drop_loaded, connection, snapshot) if noted else _nothing
+    return LoadStep(
+        alembic.script_directory,
+        snapshot.revisions,
+        snapshot.past,
+        snapshot.digest,
+        _loading(context, snapshot, begin),
+    )
+
+
+def _loading(
+    context: MigrationContext, snapshot: Snapshot, begin: t.Callable[[], None]
+) -> t.Callable[..., None]:
+    def load_snapshot(engine_name: str = "", **kwargs: t.Any) -> None:
+        connection = t.cast(sa.Connection, context.connection)
+        begin()
+        # It is in the snapshot, as revisions may have altered it.
+        table = t.cast(sa.Table, alembic_internals.version_column(context).table)
+        connection.execute(sa.schema.DropTable(table, if_exists=True))
+        load(connection, snapshot)
+        # Where it is called otherwise than there.
+        alembic_internals.ensure_version_table(context)
+
+    return load_snapshot
+
+
+def _usable(alembic: Facade, name: str) -> Snapshot | None:
+    """The snapshot of a database, if its revisions are still what they were."""
+    path = _path(alembic, name)
+    shown = display(path, alembic.script_directory.dir)
+
+    try:
+        snapshot = read_snapshot(path)
+    except UnreadableSnapshot as error:
+        _warn(shown, f"It can't be read: {error}.")
+        return None
+
+    if snapshot is None:
+        return None
+
+    script = alembic.script_directory
+
+    if changes := changes_since(script, snapshot.revisions, snapshot.past):
+        _warn(shown, changes[0])
+        return None
+
+    return snapshot
+
+
+def _warn(path: str, reason: str) -> None:
+    _log.warning(
+        "The snapshot %s is not used, and all revisions are run: %s Run 'flask db"
+        " snapshot'.",
+        path,
+        reason,
+    )
+
+
+def _path(alembic: Facade, name: str) -> Path:
+    kind = kind_of(alembic.databases[name].engine)
+    return snapshot_path(alembic.settings.script_location, name, kind)
+
+
+def _own(context: MigrationContext) -> set[tuple[str, str]]:
+    """Our tables and the version table, which may be there in an empty database."""
+    schema = find(context).table.schema or ""
+    names = {context.version_table, *own_names(context)}
+    return {(schema, name) for name in names}
+
+
+def _half_loaded(
+    alembic: Facade, name: str, context: MigrationContext
+) -> str | None:
+    """What is noted of a snapshot that a run was ended in."""
+    journal = open_journal(context, name, is_on=alembic.settings.run.journal)
+
+    if journal is None or not journal.table.commits_ddl:
+        return None
+
+    journal.read()
+    noted = [
+        entry.statement
+        for of, entries in journal.found.items()
+        if of.direction == "snapshot"
+        for entry in entries.values()
+    ]
+    return noted[0] if noted else None
+
+
+def _another(name: str) -> Exception:
+    return HalfDoneError(
+        f"A snapshot is half loaded on the database '{name}': the run that loaded it"
+        " was ended, and the snapshot is another one now.",
+        database=name,
+        revision="",
+        position=1,
+        statement="",
+        hint="Drop the database, make an empty one, and run the same command again.",
+    )
+
+
+def _nothing() -> None:
+    """There is nothing to do before."""

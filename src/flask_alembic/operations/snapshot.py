@@ -1,0 +1,304 @@
+"""Write snapshots, and compare them to what the revisions make."""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+from alembic.runtime.migration import MigrationStep
+
+from ..descriptions import describe
+from ..errors import ConfigurationError
+from ..errors import FlaskAlembicError
+from ..folders import write_whole
+from ..redaction import redact
+from ..scratch import scratch_connection
+from ..snapshot_reports import DatabaseSnapshot
+from ..snapshot_reports import DatabaseSnapshotCheck
+from ..snapshot_reports import SnapshotCheck
+from ..snapshot_reports import SnapshotReport
+from ..snapshots.choice import kind_of
+from ..snapshots.choice import load
+from ..snapshots.content import Content
+from ..snapshots.content import content_of
+from ..snapshots.content import differences
+from ..snapshots.files import read_snapshot
+from ..snapshots.files import snapshot_path
+from ..snapshots.text import Rows
+from ..snapshots.text import Snapshot
+from ..snapshots.text import UnreadableSnapshot
+from ..snapshots.text import written
+from ..version_table import read_heads
+from .facade import Facade
+from .facade import name_of
+from .past import changes_since
+from .past import past_of
+from .upgrade import upgrade_work
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..databases import Database
+
+Scratches = t.Mapping[str, "Scratch"]
+Target = str | t.Sequence[str]
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A database, and where its throw-away database is, if the user says that."""
+
+    database: Database
+    url: str | None
+
+    def connection(self) -> t.ContextManager[sa.Connection]:
+        """Connect to an empty throw-away database."""
+        return scratch_connection(self.database, self.url)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What the revisions make of an empty database."""
+
+    kind: str
+    heads: tuple[str, ...]
+    content: Content
+    version_table: str
+
+
+def scratches(
+    databases: t.Mapping[str, Database], urls: str | t.Mapping[str, str] | None
+) -> Scratches:
+    """Which throw-away database stands for which database.
+
+    :param databases: The databases.
+    :param urls: What the user says of it.
+    :return: Name to both.
+    :raises ConfigurationError: If one would stand for several.
+    """
+    if isinstance(urls, str) and len(databases) > 1:
+        raise ConfigurationError(
+            "There is one throw-away database for several databases.",
+            hint="Name one for each: ALEMBIC['scratch_url'] = {name: URL}. Or choose a"
+            " database: --database.",
+            key="scratch_url",
+        )
+
+    named = dict.fromkeys(databases, urls) if isinstance(urls, str) else urls or {}
+    return {
+        name: Scratch(database, named.get(name)) for name, database in databases.items()
+    }
+
+
+def wanted_rows(rows: bool | str | t.Iterable[str] | None) -> Rows | None:
+    """The tables whose rows are wanted.
+
+    :param rows: As the user says it.
+    :return: The same in one form; ``None`` if nothing was said.
+    """
+    if rows is None:
+        return None
+
+    if isinstance(rows, bool):
+        return "all" if rows else ()
+
+    return (rows,) if isinstance(rows, str) else tuple(rows)
+
+
+def snapshot(
+    alembic: Facade, selected: Scratches, rows: Rows | None
+) -> SnapshotReport:
+    """Write the snapshot of each database.
+
+    :param alembic: The extension.
+    :param selected: The databases.
+    :param rows: The tables whose rows are to be in it; ``None`` for those of the
+        snapshot that is there.
+    :return: What was written.
+    """
+
+    def wanted(database: str, kind: str) -> Rows:
+        return _rows_so_far(alembic, database, kind) if rows is None else rows
+
+    replayed = _replay(alembic, selected, dict.fromkeys(selected, "heads"), wanted)
+    made = {
+        name: _make(alembic, selected[name], found, wanted(name, found.kind))
+        for name, found in replayed.items()
+    }
+    return SnapshotReport(
+        tuple(_write(alembic, name, replayed[name], made[name]) for name in made)
+    )
+
+
+def verify_snapshot(alembic: Facade, selected: Scratches) -> SnapshotCheck:
+    """Compare the snapshot of each database to what the revisions make.
+
+    :param alembic: The extension.
+    :param selected: The databases.
+    :return: What was found.
+    """
+    found = {name: _read(alembic, scratch) for name, scratch in selected.items()}
+    known = {name: item for name, item in found.items() if isinstance(item, Snapshot)}
+    problems = {name: item for name, item in found.items() if isinstance(item, list)}
+    replayed = _replay(
+        alembic,
+        {name: selected[name] for name in known},
+        {name: snapshot.revisions for name, snapshot in known.items()},
+        lambda name, kind: known[name].rows,
+    )
+    problems |= {
+        name: _compare(selected[name], replayed[name], known[name]) for name in known
+    }
+    return SnapshotCheck(
+        tuple(
+            DatabaseSnapshotCheck(
+                name, _path(alembic, scratch), tuple(problems[name])
+            )
+            for name, scratch in selected.items()
+        )
+    )
+
+
+def _replay(
+    alembic: Facade,
+    selected: Scratches,
+    targets: t.Mapping[str, Target],
+    rows: t.Callable[[str, str], Rows],
+) -> dict[str, Replayed]:
+    """Run the revisions on throw-away databases, and see what they made."""
+    if not selected:
+        return {}
+
+    works = {name: upgrade_work(alembic, to) for name, to in targets.items()}
+
+    def work(heads: tuple[str, ...], context: MigrationContext) -> list[MigrationStep]:
+        return works[name_of(alembic, context)](heads, context)
+
+    with ExitStack() as stack:
+        connections = {
+            name: stack.enter_context(scratch.connection())
+            for name, scratch in selected.items()
+        }
+        stack.enter_context(alembic.using(databases=list(selected)))
+        stack.enter_context(alembic.use_connection(connections))
+        alembic.run_migrations(work)
+        return {
+            name: _replayed(name, context, rows)
+            for name, context in alembic.migration_contexts.items()
+        }
+
+
+def _replayed(
+    name: str, context: MigrationContext, rows: t.Callable[[str, str], Rows]
+) -> Replayed:
+    connection = t.cast(sa.Connection, context.connection)
+    kind = kind_of(connection.engine)
+    heads = tuple(sorted(read_heads(context, name)))
+    content = content_of(connection, rows(name, kind), context.version_table)
+    return Replayed(kind, heads, content, context.version_table)
+
+
+def _make(
+    alembic: Facade, scratch: Scratch, replayed: Replayed, rows: Rows
+) -> Snapshot:
+    """Make a snapshot, and prove that nothing is lost by loading it."""
+    name = scratch.database.name
+
+    if not replayed.heads:
+        raise FlaskAlembicError(
+            "There are no revisions yet, so there is nothing to make a snapshot of.",
+            hint="Write one: flask db revision 'what changed'.",
+        )
+
+    made = Snapshot(
+        dialect=replayed.kind,
+        revisions=replayed.heads,
+        rows=rows,
+        past=past_of(alembic.script_directory, replayed.heads),
+        statements=replayed.content.statements,
+    )
+
+    if lost := _compare(scratch, replayed, made):
+        raise FlaskAlembicError(
+            f"A snapshot of '{name}' would not be what its revisions make. {lost[0]}",
+            hint="Do without a snapshot of this database: 'flask db prepare' runs its"
+            " revisions then.",
+        )
+
+    return made
+
+
+def _write(
+    alembic: Facade, name: str, replayed: Replayed, snapshot: Snapshot
+) -> DatabaseSnapshot:
+    path = snapshot_path(alembic.settings.script_location, name, snapshot.dialect)
+
+    try:
+        content = written(snapshot, name).encode()
+    except UnreadableSnapshot as error:
+        raise FlaskAlembicError(
+            f"A snapshot of '{name}' can't be written: {error}."
+        ) from error
+
+    is_new = not path.exists() or path.read_bytes() != content
+
+    if is_new:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+
+    return DatabaseSnapshot(
+        name,
+        path,
+        snapshot.revisions,
+        replayed.content.rows,
+        replayed.content.left_out,
+        is_new,
+    )
+
+
+def _compare(scratch: Scratch, replayed: Replayed, snapshot: Snapshot) -> list[str]:
+    """How a database differs that a snapshot was loaded into."""
+    with scratch.connection() as connection:
+        try:
+            load(connection, snapshot)
+            connection.commit()
+        except sa.exc.DBAPIError as error:
+            connection.rollback()
+            reason = redact(describe(error), connection.engine)
+            return [f"It can't be loaded: {reason}."]
+
+        found = content_of(connection, snapshot.rows, replayed.version_table)
+        return differences(replayed.content, found)
+
+
+def _read(alembic: Facade, scratch: Scratch) -> Snapshot | list[str]:
+    """The snapshot of a database, or why there is nothing to compare."""
+    try:
+        found = read_snapshot(_path(alembic, scratch))
+    except UnreadableSnapshot as error:
+        return [f"It can't be read: {error}."]
+
+    if found is None:
+        return ["There is no such file."]
+
+    script = alembic.script_directory
+    return changes_since(script, found.revisions, found.past) or found
+
+
+def _rows_so_far(alembic: Facade, database: str, kind: str) -> Rows:
+    path = snapshot_path(alembic.settings.script_location, database, kind)
+
+    try:
+        found = read_snapshot(path)
+    except UnreadableSnapshot:
+        return ()
+
+    return found.rows if found else ()
+
+
+def _path(alembic: Facade, scratch: Scratch) -> Path:
+    name, engine = scratch.database.name, scratch.database.engine
+    return snapshot_path(alembic.settings.script_location, name, kind_of(engine))
