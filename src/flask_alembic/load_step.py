@@ -20,6 +20,7 @@ class LoadStep(PurgeStep):
     :param past: All revisions that the database has then, oldest first.
     :param digest: What is the same only for the same snapshot.
     :param load: What makes the schema.
+    :param in_parts: Whether a part of it would be kept if that failed.
     """
 
     def __init__(
@@ -29,8 +30,11 @@ class LoadStep(PurgeStep):
         past: t.Sequence[PastRevision],
         digest: str,
         load: t.Callable[..., None],
+        *,
+        in_parts: bool,
     ) -> None:
         super().__init__(script, ids, ())
         self.past: tuple[PastRevision, ...] = tuple(past)
         self.digest: str = digest
         self.migration_fn = load
+        self.in_parts: bool = in_parts

@@ -155,24 +155,25 @@ class Journal:
             yield guard
             return
 
-        if self.table.commits_ddl:
-            # Not later: that commits.
-            self.is_ready()
-
         if isinstance(step, LoadStep):
             self._note_load(of, step)
             yield guard
             return
 
+        if self.table.commits_ddl:
+            # Not later: that commits.
+            self.is_ready()
+
         with guard.listening():
             yield guard
 
     def _note_load(self, of: HalfDone, step: LoadStep) -> None:
-        """Note that a snapshot is being loaded, where a part of it would be kept."""
-        if self.table.commits_ddl and self._is_ready:
+        """Note that a snapshot is being loaded, where a part of it would be kept. Who
+        loads it commits the note first.
+        """
+        if step.in_parts and self.is_ready():
             self.table.remove(of)
             self.table.add(of, [make_entry(1, step.digest)])
-            self.table.commit_now()
 
     def finish(self, step: MigrationStep) -> tuple[str, ...]:
         """Forget the statements of a step that is over; for a stamp all that is half

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import typing as t
-from functools import partial
+from contextlib import nullcontext
 
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
@@ -14,6 +14,7 @@ from alembic.runtime.migration import MigrationStep
 
 from .. import alembic_internals
 from ..applied_table import find
+from ..errors import FlaskAlembicError
 from ..journal import open_journal
 from ..load_step import LoadStep
 from ..own_tables import own_names
@@ -23,6 +24,7 @@ from ..snapshot_reports import PreparedDatabase
 from ..snapshot_reports import PrepareReport
 from ..snapshots.choice import can_snapshot
 from ..snapshots.choice import drop_loaded
+from ..snapshots.choice import loads_in_parts
 from ..snapshots.choice import kind_of
 from ..snapshots.choice import load
 from ..snapshots.choice import schema_of
@@ -109,30 +111,64 @@ def _load_step(
     if snapshot is None:
         return None
 
-    begin = partial(drop_loaded, connection, snapshot) if noted else _nothing
+    is_borrowed = alembic_internals.in_external_transaction(context)
+    in_parts = loads_in_parts(connection, snapshot) and not is_borrowed
     return LoadStep(
         alembic.script_directory,
         snapshot.revisions,
         snapshot.past,
         snapshot.digest,
-        _loading(context, snapshot, begin),
+        _loading(context, snapshot, again=noted is not None, in_parts=in_parts),
+        in_parts=in_parts,
     )
 
 
 def _loading(
-    context: MigrationContext, snapshot: Snapshot, begin: t.Callable[[], None]
+    context: MigrationContext, snapshot: Snapshot, *, again: bool, in_parts: bool
 ) -> t.Callable[..., None]:
     def load_snapshot(engine_name: str = "", **kwargs: t.Any) -> None:
         connection = t.cast(sa.Connection, context.connection)
-        begin()
-        # It is in the snapshot, as revisions may have altered it.
-        table = t.cast(sa.Table, alembic_internals.version_column(context).table)
-        connection.execute(sa.schema.DropTable(table, if_exists=True))
-        load(connection, snapshot)
+        # What is noted of it is committed by this.
+        block = context.autocommit_block() if in_parts else nullcontext()
+
+        with block:
+            if again:
+                _check_only_ours(context, snapshot)
+                drop_loaded(connection, snapshot)
+
+            # It is in the snapshot, as revisions may have altered it.
+            connection.execute(_drop_version_table(context))
+            load(connection, snapshot)
+
         # Where it is called otherwise than there.
         alembic_internals.ensure_version_table(context)
 
     return load_snapshot
+
+
+def _drop_version_table(context: MigrationContext) -> sa.Executable:
+    table = t.cast(sa.Table, alembic_internals.version_column(context).table)
+    return sa.schema.DropTable(table, if_exists=True)
+
+
+def _check_only_ours(context: MigrationContext, snapshot: Snapshot) -> None:
+    """Check that nobody has used a database that is half loaded."""
+    connection = t.cast(sa.Connection, context.connection)
+    own = {name for _, name in _own(context)}
+    written = {s.title.removeprefix("rows ") for s in snapshot.statements}
+    used = [
+        table
+        for table in schema_of(connection).tables_with_rows()
+        if table not in written and table.rpartition(".")[2].strip('"') not in own
+    ]
+
+    if used:
+        raise FlaskAlembicError(
+            "A part of a snapshot was loaded by a run that was ended, and since then"
+            f" somebody has written to the table {used[0]}, which would be dropped.",
+            hint="If nobody needs the rows, drop the database, make an empty one, and"
+            " run the same command again.",
+        )
 
 
 def _usable(alembic: Facade, name: str) -> Snapshot | None:
@@ -185,7 +221,7 @@ def _half_loaded(
     """What is noted of a snapshot that a run was ended in."""
     journal = open_journal(context, name, is_on=alembic.settings.run.journal)
 
-    if journal is None or not journal.table.commits_ddl:
+    if journal is None:
         return None
 
     journal.read()
@@ -208,7 +244,3 @@ def _another(name: str) -> Exception:
         statement="",
         hint="Drop the database, make an empty one, and run the same command again.",
     )
-
-
-def _nothing() -> None:
-    """There is nothing to do before."""

@@ -182,23 +182,37 @@ def _replay(
             name: stack.enter_context(scratch.connection())
             for name, scratch in selected.items()
         }
-        stack.enter_context(alembic.using(databases=list(selected)))
-        stack.enter_context(alembic.use_connection(connections))
-        alembic.run_migrations(work)
+
+        with alembic.using(databases=list(selected)):
+            with alembic.use_connection(connections):
+                alembic.run_migrations(work)
+                standing = {
+                    name: (tuple(sorted(read_heads(found, name))), found.version_table)
+                    for name, found in alembic.migration_contexts.items()
+                }
+
         return {
-            name: _replayed(name, context, rows)
-            for name, context in alembic.migration_contexts.items()
+            name: _replayed(name, connections[name], *standing[name], rows)
+            for name in selected
         }
 
 
 def _replayed(
-    name: str, context: MigrationContext, rows: t.Callable[[str, str], Rows]
+    name: str,
+    connection: sa.Connection,
+    heads: tuple[str, ...],
+    version_table: str,
+    rows: t.Callable[[str, str], Rows],
 ) -> Replayed:
-    connection = t.cast(sa.Connection, context.connection)
+    _commit_each(connection)
     kind = kind_of(connection.engine)
-    heads = tuple(sorted(read_heads(context, name)))
-    content = content_of(connection, rows(name, kind), context.version_table)
-    return Replayed(kind, heads, content, context.version_table)
+    content = content_of(connection, rows(name, kind), version_table)
+    return Replayed(kind, heads, content, version_table)
+
+
+def _commit_each(connection: sa.Connection) -> None:
+    """Hold no locks longer than needed: PostgreSQL has room for so many only."""
+    connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _make(
@@ -262,11 +276,11 @@ def _write(
 def _compare(scratch: Scratch, replayed: Replayed, snapshot: Snapshot) -> list[str]:
     """How a database differs that a snapshot was loaded into."""
     with scratch.connection() as connection:
+        _commit_each(connection)
+
         try:
             load(connection, snapshot)
-            connection.commit()
         except sa.exc.DBAPIError as error:
-            connection.rollback()
             reason = redact(describe(error), connection.engine)
             return [f"It can't be loaded: {reason}."]
 

@@ -64,8 +64,8 @@ def scratch_connection(
 
             if url is not None:
                 connection.rollback()
+                connection.execution_options(isolation_level="AUTOCOMMIT")
                 empty(connection)
-                connection.commit()
 
 
 @contextmanager

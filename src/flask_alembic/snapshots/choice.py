@@ -5,10 +5,12 @@ from __future__ import annotations
 import typing as t
 
 from .kinds import Schema
-from .mysql import drop
+from .mysql import drop as drop_mysql
 from .mysql import load as load_mysql
 from .mysql import MySQLSchema
+from .postgresql.schema import drop as drop_postgresql
 from .postgresql.schema import load as load_postgresql
+from .postgresql.schema import PART
 from .postgresql.schema import PostgreSQLSchema
 from .sqlite import load as load_sqlite
 from .sqlite import SQLiteSchema
@@ -30,6 +32,25 @@ _LOADS: t.Final[dict[str, t.Callable[..., None]]] = {
     "postgresql": load_postgresql,
     "sqlite": load_sqlite,
 }
+_DROPS: t.Final[dict[str, t.Callable[..., None]]] = {
+    "mariadb": drop_mysql,
+    "mysql": drop_mysql,
+    "postgresql": drop_postgresql,
+}
+
+
+def loads_in_parts(connection: sa.Connection, snapshot: Snapshot) -> bool:
+    """Whether a part of a snapshot would be kept if loading it failed: because DDL is
+    committed, or because it is too much for one transaction.
+
+    :param connection: A connection.
+    :param snapshot: The snapshot.
+    :return: ``True`` if it would.
+    """
+    if connection.dialect.name == "postgresql":
+        return len(snapshot.statements) > PART
+
+    return connection.dialect.name != "sqlite"
 
 
 def can_snapshot(connection: sa.Connection) -> bool:
@@ -42,14 +63,13 @@ def can_snapshot(connection: sa.Connection) -> bool:
 
 
 def kind_of(engine: sa.Engine) -> str:
-    """What kind of database an engine is for. MariaDB is spoken to as MySQL is, and
-    tells what it is when it is connected to.
+    """What kind of database an engine is for. Whether it is MariaDB or MySQL is known
+    only when it was connected to, so both are called the same.
 
-    :param engine: The engine, which has connected.
+    :param engine: The engine.
     :return: The kind, as files are called by it.
     """
-    is_mariadb = getattr(engine.dialect, "is_mariadb", False)
-    return "mariadb" if is_mariadb else engine.dialect.name
+    return "mysql" if engine.dialect.name == "mariadb" else engine.dialect.name
 
 
 def schema_of(connection: sa.Connection) -> Schema:
@@ -76,4 +96,5 @@ def drop_loaded(connection: sa.Connection, snapshot: Snapshot) -> None:
     :param connection: A connection to a database that held nothing else.
     :param snapshot: The snapshot.
     """
-    drop(connection, [statement.title for statement in snapshot.statements])
+    titles = [statement.title for statement in snapshot.statements]
+    _DROPS[connection.dialect.name](connection, titles)

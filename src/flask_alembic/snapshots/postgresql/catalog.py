@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
+from contextlib import suppress
+
+from sqlalchemy.exc import DBAPIError
 
 from ..kinds import ask
 from ..kinds import execute
@@ -118,14 +121,19 @@ def _settings(
     shown = ", ".join(f"current_setting('{name}')" for name in settings)
     before = ask(connection, f"SELECT {shown}")[0]
     _set(connection, settings)
-    yield
-    # Not after an error: then nothing is answered, and a rollback restores them.
-    _set(connection, dict(zip(settings, before, strict=True)))
+
+    try:
+        yield
+    finally:
+        # After an error in a transaction nothing is done, until a rollback restores
+        # them.
+        with suppress(DBAPIError):
+            _set(connection, dict(zip(settings, before, strict=True)))
 
 
 def _set(connection: sa.Connection, settings: t.Mapping[str, str]) -> None:
     calls = ", ".join(
-        f"set_config('{name}', {text_literal(value)}, true)"
+        f"set_config('{name}', {text_literal(value)}, false)"
         for name, value in settings.items()
     )
     execute(connection, f"SELECT {calls}")

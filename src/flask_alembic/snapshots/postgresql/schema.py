@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from functools import cached_property
 
@@ -33,6 +34,17 @@ if t.TYPE_CHECKING:
 
 # These run all that is in one text, in one round trip.
 _DRIVERS: t.Final = ("psycopg", "psycopg2")
+
+PART: t.Final = 200
+"""How many statements are one transaction at most: a server has room for so many locks
+only, by default 6400 for all, and a table takes about seven.
+"""
+
+_TITLE: t.Final = re.compile(
+    r"(?P<kind>table|view|materialized view|sequence|function|procedure|domain|type"
+    r"|collation) (?P<name>.+)",
+    re.DOTALL,
+)
 
 # What belongs to a table of ours has a dependency on it.
 _OBJECTS: t.Final = f"""
@@ -163,14 +175,37 @@ class PostgreSQLSchema:
 
 
 def load(connection: sa.Connection, statements: t.Sequence[Statement]) -> None:
-    """Run the statements of a snapshot.
+    """Run the statements of a snapshot. Where no transaction is around it, each part is
+    one.
 
-    :param connection: A connection to an empty database, in a transaction.
+    :param connection: A connection to an empty database.
     :param statements: The statements.
     """
     with loading(connection):
-        if connection.dialect.driver in _DRIVERS:
-            execute(connection, ";\n".join(item.sql for item in statements))
-        else:
-            for statement in statements:
-                execute(connection, statement.sql)
+        _run(connection, [statement.sql for statement in statements])
+
+
+def drop(connection: sa.Connection, titles: t.Iterable[str]) -> None:
+    """Drop what a snapshot makes, as far as it is there.
+
+    :param connection: A connection.
+    :param titles: What the statements of the snapshot are called.
+    """
+    found = (_TITLE.match(title) for title in titles)
+    drops = [
+        f"DROP {match['kind'].upper()} IF EXISTS {match['name']} CASCADE"
+        for match in found
+        if match
+    ]
+    _run(connection, drops[::-1])
+
+
+def _run(connection: sa.Connection, statements: t.Sequence[str]) -> None:
+    if connection.dialect.driver not in _DRIVERS:
+        for statement in statements:
+            execute(connection, statement)
+
+        return
+
+    for start in range(0, len(statements), PART):
+        execute(connection, ";\n".join(statements[start : start + PART]))
