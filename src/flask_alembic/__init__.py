@@ -54,6 +54,12 @@ if t.TYPE_CHECKING:
     from .run_errors import RunLocked
     from .run_errors import TableLocked
     from .run_errors import UndecidedError
+    from .snapshot_reports import DatabaseSnapshot
+    from .snapshot_reports import DatabaseSnapshotCheck
+    from .snapshot_reports import PreparedDatabase
+    from .snapshot_reports import PrepareReport
+    from .snapshot_reports import SnapshotCheck
+    from .snapshot_reports import SnapshotReport
 
 __all__ = [
     "AdoptReport",
@@ -74,6 +80,8 @@ __all__ = [
     "CurrentRevisions",
     "Customised",
     "DatabaseCheck",
+    "DatabaseSnapshot",
+    "DatabaseSnapshotCheck",
     "Differences",
     "EmptyMetadataError",
     "Finding",
@@ -90,11 +98,15 @@ __all__ = [
     "NewRevisions",
     "OutOfDateError",
     "PartialCommitError",
+    "PrepareReport",
+    "PreparedDatabase",
     "ProtectedDatabaseError",
     "RepairReport",
     "RevisionFileError",
     "RunLocked",
     "SchemaMismatchError",
+    "SnapshotCheck",
+    "SnapshotReport",
     "TableLocked",
     "TargetError",
     "Template",
@@ -114,6 +126,7 @@ _LAZY: t.Final = (
     "adopt_reports",
     "history_reports",
     "lock_reports",
+    "snapshot_reports",
 )
 
 

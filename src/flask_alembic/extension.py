@@ -33,7 +33,7 @@ if t.TYPE_CHECKING:
     from .history_reports import Finding
     from .history_reports import HistoryEntry
     from .history_reports import RepairReport
-    from .operations.snapshot import Scratches
+    from .operations.replay import Scratches
     from .snapshot_reports import PrepareReport
     from .snapshot_reports import SnapshotCheck
     from .snapshot_reports import SnapshotReport
@@ -726,7 +726,7 @@ class Alembic(AppBinding):
             with environment.using(environment.options.also(run=run)):
                 urls = environment.run_settings.scratch_url
                 selected = environment.options.select(self.databases)
-                yield operations.snapshot.scratches(selected, urls)
+                yield operations.replay.scratches(selected, urls)
 
     def _report(
         self,

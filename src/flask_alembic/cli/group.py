@@ -26,12 +26,15 @@ _COMMANDS: t.Final = {
     "merge": "write",
     "migrate": "write",
     "mkdir": "folder",
+    "prepare": "fresh",
     "repair": "repair",
     "resume": "run",
     "revision": "write",
     "show": "read",
+    "snapshot": "fresh",
     "stamp": "run",
     "upgrade": "run",
+    "verify-snapshot": "fresh",
 }
 
 QUIET: t.Final = "flask_alembic.quiet"

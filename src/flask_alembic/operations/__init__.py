@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
     from . import prepare as prepare
     from . import read as read
     from . import repair as repair
+    from . import replay as replay
     from . import resume as resume
     from . import revision as revision
     from . import snapshot as snapshot
@@ -34,6 +35,7 @@ _VERBS: t.Final = frozenset(
         "prepare",
         "read",
         "repair",
+        "replay",
         "resume",
         "revision",
         "snapshot",

@@ -27,9 +27,7 @@ def past_of(
     :return: The revisions, oldest first.
     """
     return tuple(
-        past_revision(
-            file.revision, *_below(script, file), content=read(file.path)
-        )
+        past_revision(file.revision, *_below(script, file), content=read(file.path))
         for file in _files(script, heads)
     )
 
@@ -64,9 +62,7 @@ def changes_since(
     ]
 
 
-def _change(
-    script: ScriptDirectory, file: Script, before: PastRevision
-) -> str | None:
+def _change(script: ScriptDirectory, file: Script, before: PastRevision) -> str | None:
     path = display(file.path, script.dir)
     parents, depends_on = _below(script, file)
 

@@ -24,9 +24,9 @@ from ..snapshot_reports import PreparedDatabase
 from ..snapshot_reports import PrepareReport
 from ..snapshots.choice import can_snapshot
 from ..snapshots.choice import drop_loaded
-from ..snapshots.choice import loads_in_parts
 from ..snapshots.choice import kind_of
 from ..snapshots.choice import load
+from ..snapshots.choice import loads_in_parts
 from ..snapshots.choice import schema_of
 from ..snapshots.files import read_snapshot
 from ..snapshots.files import snapshot_path
@@ -147,7 +147,7 @@ def _loading(
 
 
 def _drop_version_table(context: MigrationContext) -> sa.Executable:
-    table = t.cast(sa.Table, alembic_internals.version_column(context).table)
+    table = alembic_internals.version_column(context).table
     return sa.schema.DropTable(table, if_exists=True)
 
 
@@ -215,9 +215,7 @@ def _own(context: MigrationContext) -> set[tuple[str, str]]:
     return {(schema, name) for name in names}
 
 
-def _half_loaded(
-    alembic: Facade, name: str, context: MigrationContext
-) -> str | None:
+def _half_loaded(alembic: Facade, name: str, context: MigrationContext) -> str | None:
     """What is noted of a snapshot that a run was ended in."""
     journal = open_journal(context, name, is_on=alembic.settings.run.journal)
 

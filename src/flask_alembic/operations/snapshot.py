@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import typing as t
-from contextlib import ExitStack
-from dataclasses import dataclass
 
 import sqlalchemy as sa
-from alembic.runtime.migration import MigrationContext
-from alembic.runtime.migration import MigrationStep
 
 from ..descriptions import describe
-from ..errors import ConfigurationError
 from ..errors import FlaskAlembicError
 from ..folders import write_whole
 from ..redaction import redact
-from ..scratch import scratch_connection
 from ..snapshot_reports import DatabaseSnapshot
 from ..snapshot_reports import DatabaseSnapshotCheck
 from ..snapshot_reports import SnapshotCheck
 from ..snapshot_reports import SnapshotReport
 from ..snapshots.choice import kind_of
 from ..snapshots.choice import load
-from ..snapshots.content import Content
 from ..snapshots.content import content_of
 from ..snapshots.content import differences
 from ..snapshots.files import read_snapshot
@@ -31,66 +24,17 @@ from ..snapshots.text import Rows
 from ..snapshots.text import Snapshot
 from ..snapshots.text import UnreadableSnapshot
 from ..snapshots.text import written
-from ..version_table import read_heads
 from .facade import Facade
-from .facade import name_of
 from .past import changes_since
 from .past import past_of
-from .upgrade import upgrade_work
+from .replay import commit_each
+from .replay import replay
+from .replay import Replayed
+from .replay import Scratch
+from .replay import Scratches
 
 if t.TYPE_CHECKING:
     from pathlib import Path
-
-    from ..databases import Database
-
-Scratches = t.Mapping[str, "Scratch"]
-Target = str | t.Sequence[str]
-
-
-@dataclass(frozen=True)
-class Scratch:
-    """A database, and where its throw-away database is, if the user says that."""
-
-    database: Database
-    url: str | None
-
-    def connection(self) -> t.ContextManager[sa.Connection]:
-        """Connect to an empty throw-away database."""
-        return scratch_connection(self.database, self.url)
-
-
-@dataclass(frozen=True)
-class Replayed:
-    """What the revisions make of an empty database."""
-
-    kind: str
-    heads: tuple[str, ...]
-    content: Content
-    version_table: str
-
-
-def scratches(
-    databases: t.Mapping[str, Database], urls: str | t.Mapping[str, str] | None
-) -> Scratches:
-    """Which throw-away database stands for which database.
-
-    :param databases: The databases.
-    :param urls: What the user says of it.
-    :return: Name to both.
-    :raises ConfigurationError: If one would stand for several.
-    """
-    if isinstance(urls, str) and len(databases) > 1:
-        raise ConfigurationError(
-            "There is one throw-away database for several databases.",
-            hint="Name one for each: ALEMBIC['scratch_url'] = {name: URL}. Or choose a"
-            " database: --database.",
-            key="scratch_url",
-        )
-
-    named = dict.fromkeys(databases, urls) if isinstance(urls, str) else urls or {}
-    return {
-        name: Scratch(database, named.get(name)) for name, database in databases.items()
-    }
 
 
 def wanted_rows(rows: bool | str | t.Iterable[str] | None) -> Rows | None:
@@ -108,9 +52,7 @@ def wanted_rows(rows: bool | str | t.Iterable[str] | None) -> Rows | None:
     return (rows,) if isinstance(rows, str) else tuple(rows)
 
 
-def snapshot(
-    alembic: Facade, selected: Scratches, rows: Rows | None
-) -> SnapshotReport:
+def snapshot(alembic: Facade, selected: Scratches, rows: Rows | None) -> SnapshotReport:
     """Write the snapshot of each database.
 
     :param alembic: The extension.
@@ -123,7 +65,7 @@ def snapshot(
     def wanted(database: str, kind: str) -> Rows:
         return _rows_so_far(alembic, database, kind) if rows is None else rows
 
-    replayed = _replay(alembic, selected, dict.fromkeys(selected, "heads"), wanted)
+    replayed = replay(alembic, selected, dict.fromkeys(selected, "heads"), wanted)
     made = {
         name: _make(alembic, selected[name], found, wanted(name, found.kind))
         for name, found in replayed.items()
@@ -143,7 +85,7 @@ def verify_snapshot(alembic: Facade, selected: Scratches) -> SnapshotCheck:
     found = {name: _read(alembic, scratch) for name, scratch in selected.items()}
     known = {name: item for name, item in found.items() if isinstance(item, Snapshot)}
     problems = {name: item for name, item in found.items() if isinstance(item, list)}
-    replayed = _replay(
+    replayed = replay(
         alembic,
         {name: selected[name] for name in known},
         {name: snapshot.revisions for name, snapshot in known.items()},
@@ -154,65 +96,10 @@ def verify_snapshot(alembic: Facade, selected: Scratches) -> SnapshotCheck:
     }
     return SnapshotCheck(
         tuple(
-            DatabaseSnapshotCheck(
-                name, _path(alembic, scratch), tuple(problems[name])
-            )
+            DatabaseSnapshotCheck(name, _path(alembic, scratch), tuple(problems[name]))
             for name, scratch in selected.items()
         )
     )
-
-
-def _replay(
-    alembic: Facade,
-    selected: Scratches,
-    targets: t.Mapping[str, Target],
-    rows: t.Callable[[str, str], Rows],
-) -> dict[str, Replayed]:
-    """Run the revisions on throw-away databases, and see what they made."""
-    if not selected:
-        return {}
-
-    works = {name: upgrade_work(alembic, to) for name, to in targets.items()}
-
-    def work(heads: tuple[str, ...], context: MigrationContext) -> list[MigrationStep]:
-        return works[name_of(alembic, context)](heads, context)
-
-    with ExitStack() as stack:
-        connections = {
-            name: stack.enter_context(scratch.connection())
-            for name, scratch in selected.items()
-        }
-
-        with alembic.using(databases=list(selected)):
-            with alembic.use_connection(connections):
-                alembic.run_migrations(work)
-                standing = {
-                    name: (tuple(sorted(read_heads(found, name))), found.version_table)
-                    for name, found in alembic.migration_contexts.items()
-                }
-
-        return {
-            name: _replayed(name, connections[name], *standing[name], rows)
-            for name in selected
-        }
-
-
-def _replayed(
-    name: str,
-    connection: sa.Connection,
-    heads: tuple[str, ...],
-    version_table: str,
-    rows: t.Callable[[str, str], Rows],
-) -> Replayed:
-    _commit_each(connection)
-    kind = kind_of(connection.engine)
-    content = content_of(connection, rows(name, kind), version_table)
-    return Replayed(kind, heads, content, version_table)
-
-
-def _commit_each(connection: sa.Connection) -> None:
-    """Hold no locks longer than needed: PostgreSQL has room for so many only."""
-    connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _make(
@@ -276,7 +163,7 @@ def _write(
 def _compare(scratch: Scratch, replayed: Replayed, snapshot: Snapshot) -> list[str]:
     """How a database differs that a snapshot was loaded into."""
     with scratch.connection() as connection:
-        _commit_each(connection)
+        commit_each(connection)
 
         try:
             load(connection, snapshot)

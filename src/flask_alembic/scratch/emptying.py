@@ -6,7 +6,8 @@ import typing as t
 
 from ..snapshots.kinds import ask
 from ..snapshots.kinds import execute
-from ..snapshots.mysql import session
+from ..snapshots.mysql.session import quoted
+from ..snapshots.mysql.session import session
 from ..snapshots.postgresql.catalog import FIRST_OID
 from ..snapshots.postgresql.catalog import users
 
@@ -66,5 +67,4 @@ def _empty_postgresql(connection: sa.Connection) -> None:
 def _empty_mysql(connection: sa.Connection) -> None:
     with session(connection, {"foreign_key_checks": "0"}):
         for kind, name in ask(connection, _MYSQL):
-            plain = name.replace("`", "``")
-            execute(connection, f"DROP {kind} IF EXISTS `{plain}`")
+            execute(connection, f"DROP {kind} IF EXISTS {quoted(name)}")

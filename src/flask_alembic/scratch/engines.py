@@ -21,9 +21,7 @@ _at_work: t.Final[ContextVar[object]] = ContextVar("flask_alembic_elsewhere")
 
 
 @contextmanager
-def engine_at(
-    engine: sa.Engine, url: sa.URL, database: str
-) -> t.Iterator[sa.Engine]:
+def engine_at(engine: sa.Engine, url: sa.URL, database: str) -> t.Iterator[sa.Engine]:
     """Let an engine lead somewhere else for a while.
 
     :param engine: The app's engine, which goes on as it was.
@@ -70,9 +68,7 @@ def _remember(dialect: sa.Dialect, engine: sa.Engine, url: sa.URL) -> None:
         engine.dialect.default_schema_name = engine.url.database
 
 
-def _redirect(
-    engine: sa.Engine, url: sa.URL, ours: object
-) -> t.Callable[..., None]:
+def _redirect(engine: sa.Engine, url: sa.URL, ours: object) -> t.Callable[..., None]:
     """Change what the URL says of the arguments, and leave those that the app added."""
     old_args, old = engine.dialect.create_connect_args(engine.url)
     new_args, new = engine.dialect.create_connect_args(url)

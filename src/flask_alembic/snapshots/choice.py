@@ -5,9 +5,9 @@ from __future__ import annotations
 import typing as t
 
 from .kinds import Schema
-from .mysql import drop as drop_mysql
-from .mysql import load as load_mysql
-from .mysql import MySQLSchema
+from .mysql.schema import drop as drop_mysql
+from .mysql.schema import load as load_mysql
+from .mysql.schema import MySQLSchema
 from .postgresql.schema import drop as drop_postgresql
 from .postgresql.schema import load as load_postgresql
 from .postgresql.schema import PART

@@ -78,7 +78,9 @@ def differences(wanted: Content, found: Content) -> list[str]:
     result = [
         sentence
         for name in sorted(names)
-        if (sentence := _difference(name, wanted.facts.get(name), found.facts.get(name)))
+        if (
+            sentence := _difference(name, wanted.facts.get(name), found.facts.get(name))
+        )
     ]
     tables = dict.fromkeys([*wanted.rows, *found.rows])
     return result + [

@@ -43,7 +43,7 @@ class Schema(t.Protocol):
         """All that is known of the schema, to compare: what it is of, and a text."""
 
 
-def ask(connection: sa.Connection, query: str) -> t.Sequence[sa.Row[t.Any]]:
+def ask(connection: sa.Connection, query: str) -> t.Sequence[t.Any]:
     """Ask a database.
 
     :param connection: A connection.

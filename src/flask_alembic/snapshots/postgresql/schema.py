@@ -167,7 +167,9 @@ class PostgreSQLSchema:
         query = _COUNTERS.format(table.replace("'", "''"))
 
         for row in ask(self.connection, query):
-            state = ask(self.connection, f"SELECT last_value, is_called FROM {row.name}")
+            state = ask(
+                self.connection, f"SELECT last_value, is_called FROM {row.name}"
+            )
             value, is_called = state[0]
             name, called = text_literal(row.name), str(is_called).lower()
             sql = f"SELECT setval({name}, {value}, {called})"

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 import typing as t
-from contextlib import contextmanager
 from functools import cached_property
 
-from ..errors import FlaskAlembicError
-from ..statements import names_in
-from .kinds import ask
-from .kinds import ask_row
-from .kinds import execute
-from .kinds import insert_statements
-from .kinds import text_literal
-from .text import Statement
+from ...errors import FlaskAlembicError
+from ...statements import names_in
+from ..kinds import ask
+from ..kinds import ask_row
+from ..kinds import execute
+from ..kinds import text_literal
+from ..text import Statement
+from .rows import row_statements
+from .session import quoted
+from .session import session
+from .session import UTC
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from .kinds import Name
+    from ..kinds import Name
 
 _COUNTER: t.Final = re.compile(r"^(\) ENGINE=\S+) AUTO_INCREMENT=(\d+)", re.MULTILINE)
 _TABLES: t.Final = ("BASE TABLE", "SYSTEM VERSIONED")
@@ -33,31 +35,8 @@ _LOADING: t.Final = {
     "foreign_key_checks": "0",
     "unique_checks": "0",
     _MODE: "'NO_AUTO_VALUE_ON_ZERO'",
-    "time_zone": "'+00:00'",
+    **UTC,
 }
-
-_HEX: t.Final = "IF(LENGTH({0}) = 0, '''''', CONCAT('0x', HEX({0})))"
-_PLAIN: t.Final = "CAST({0} AS CHAR)"
-_LITERALS: t.Final = {
-    **dict.fromkeys(
-        ("tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year"), _PLAIN
-    ),
-    "double": _PLAIN,
-    # As it is stored, which is not as it is shown.
-    "float": "CAST({0} + 0e0 AS CHAR)",
-    "bit": "CONCAT('0x', HEX({0}))",
-    **dict.fromkeys(
-        ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), _HEX
-    ),
-    **dict.fromkeys(
-        (
-            *("geometry", "point", "linestring", "polygon", "multipoint"),
-            *("multilinestring", "multipolygon", "geometrycollection"),
-        ),
-        _HEX,
-    ),
-}
-_TEXT: t.Final = "QUOTE(CAST({0} AS CHAR))"
 
 
 class MySQLSchema:
@@ -126,17 +105,16 @@ class MySQLSchema:
         )
 
         with session(self.connection, {_MODE: "''"}):
-            return [
-                *(s for row in triggers for s in self._in_mode("trigger", row[0])),
-                *(s for row in events for s in self._in_mode("event", row[0])),
-            ]
+            made = [s for row in triggers for s in self._in_mode("trigger", row[0])]
+            made += [s for row in events for s in self._in_mode("event", row[0])]
+            return _without_repeats(made)
 
     def tables_with_rows(self) -> list[str]:
         """The tables that are not empty."""
         return [
             name
             for name in self._of(*_TABLES)
-            if ask(self.connection, f"SELECT 1 FROM {_quoted(name)} LIMIT 1")
+            if ask(self.connection, f"SELECT 1 FROM {quoted(name)} LIMIT 1")
         ]
 
     def rows_of(self, table: str) -> list[Statement]:
@@ -145,27 +123,7 @@ class MySQLSchema:
         :param table: The table.
         :return: Statements.
         """
-        found = ask(
-            self.connection,
-            "SELECT column_name, data_type, column_key FROM information_schema.columns"
-            f" WHERE table_schema = DATABASE() AND table_name = {text_literal(table)}"
-            " AND COALESCE(generation_expression, '') = '' ORDER BY ordinal_position",
-        )
-        columns = [_quoted(row[0]) for row in found]
-        literals = ", ".join(
-            f"IFNULL({_LITERALS.get(row[1], _TEXT).format(_quoted(row[0]))}, 'NULL')"
-            for row in found
-        )
-        keys = [_quoted(row[0]) for row in found if row[2] == "PRI"] or columns
-
-        with session(self.connection, {"time_zone": _LOADING["time_zone"]}):
-            query = f"SELECT {literals} FROM {_quoted(table)} ORDER BY {', '.join(keys)}"
-            rows = ask(self.connection, query)
-
-        return [
-            *insert_statements(f"rows {table}", _quoted(table), columns, rows),
-            *self._counter(table),
-        ]
+        return [*row_statements(self.connection, table), *self._counter(table)]
 
     def facts(self) -> dict[str, str]:
         """All that is known of the schema, to compare: what it is of, and a text."""
@@ -177,16 +135,25 @@ class MySQLSchema:
                 mode = statement.sql
             else:
                 is_mode_kept = not statement.title.startswith(("table", "view"))
-                found[statement.title] = f"{statement.sql} {mode if is_mode_kept else ''}"
+                found[statement.title] = (
+                    f"{statement.sql} {mode if is_mode_kept else ''}"
+                )
 
         return found
 
     def _of(self, *kinds: str) -> list[str]:
         return [name for name, kind in self._kinds.items() if kind in kinds]
 
-    def _all_routines(self) -> t.Iterator[Statement]:
-        for kind, name in self._routines:
-            yield from self._in_mode(kind.lower(), name)
+    def _all_routines(self) -> list[Statement]:
+        """What makes the functions and procedures."""
+        made = [
+            statement
+            for kind, name in self._routines
+            for statement in self._in_mode(kind.lower(), name)
+        ]
+        # What follows is not of this mode.
+        usual = Statement(_MODE, f"SET {_MODE} = {_LOADING[_MODE]}")
+        return _without_repeats([*made, usual]) if made else []
 
     def _in_mode(self, kind: str, name: str) -> list[Statement]:
         """What makes a routine, and the mode of SQL that it is run in."""
@@ -202,12 +169,14 @@ class MySQLSchema:
         return Statement(f"{kind} {name}", _COUNTER.sub(r"\1", text))
 
     def _shown(self, kind: str, name: str) -> t.Mapping[str, t.Any]:
-        query = f"SHOW CREATE {kind.upper()} {_quoted(name)}"
+        query = f"SHOW CREATE {kind.upper()} {quoted(name)}"
         return ask_row(self.connection, query)
 
     def _plain(self, kind: str, name: str, row: t.Mapping[str, t.Any]) -> str:
         """The statement, which is to run in any database, and by any user."""
-        key = "SQL Original Statement" if kind == "trigger" else f"Create {kind.title()}"
+        key = (
+            "SQL Original Statement" if kind == "trigger" else f"Create {kind.title()}"
+        )
         # Of a sequence it is called as of a table.
         text = row.get(key, row.get("Create Table"))
 
@@ -217,7 +186,7 @@ class MySQLSchema:
                 hint="Give the user the right to see it: SHOW CREATE ROUTINE.",
             )
 
-        text = text.replace(f"{_quoted(self._database)}.", "")
+        text = str(text).replace(f"{quoted(self._database)}.", "")
         return text.replace(f" DEFINER={self._user}", "")
 
     @cached_property
@@ -225,7 +194,7 @@ class MySQLSchema:
         name, _, host = str(
             ask(self.connection, "SELECT CURRENT_USER()")[0][0]
         ).rpartition("@")
-        return f"{_quoted(name)}@{_quoted(host)}"
+        return f"{quoted(name)}@{quoted(host)}"
 
     def _views(self) -> list[Statement]:
         """The views, each after those that it reads."""
@@ -248,7 +217,9 @@ class MySQLSchema:
     def _counter(self, table: str) -> list[Statement]:
         """Where ``AUTO_INCREMENT`` goes on, as rows may have been deleted."""
         found = _COUNTER.search(self._shown("table", table)["Create Table"])
-        what = f"ALTER TABLE {_quoted(table)} AUTO_INCREMENT = {found[2] if found else 0}"
+        what = (
+            f"ALTER TABLE {quoted(table)} AUTO_INCREMENT = {found[2] if found else 0}"
+        )
         return [Statement(f"counter {table}", what)] if found else []
 
     def _refuse_grants(self) -> None:
@@ -270,6 +241,20 @@ class MySQLSchema:
                 hint="Give the rights outside of the migrations, or do without a"
                 " snapshot.",
             )
+
+
+def _without_repeats(statements: t.Iterable[Statement]) -> list[Statement]:
+    """Leave out modes that hold already."""
+    result: list[Statement] = []
+    mode = None
+
+    for statement in statements:
+        if statement.title != _MODE or statement != mode:
+            result.append(statement)
+
+        mode = statement if statement.title == _MODE else mode
+
+    return result
 
 
 def load(connection: sa.Connection, statements: t.Iterable[Statement]) -> None:
@@ -294,37 +279,4 @@ def drop(connection: sa.Connection, titles: t.Iterable[str]) -> None:
             kind, _, name = title.partition(" ")
 
             if kind in ("table", "view", "sequence", "function", "procedure", "event"):
-                execute(connection, f"DROP {kind.upper()} IF EXISTS {_quoted(name)}")
-
-
-@contextmanager
-def session(
-    connection: sa.Connection, settings: t.Mapping[str, str]
-) -> t.Iterator[None]:
-    """Let other settings hold for a while.
-
-    :param connection: A connection.
-    :param settings: Name to SQL.
-    """
-    names = ", ".join(f"@@SESSION.{name}" for name in settings)
-    before = ask(connection, f"SELECT {names}")[0]
-    execute(connection, f"SET {_assigned(settings)}")
-
-    try:
-        yield
-    finally:
-        # After an error of the server; a connection that is lost has none to keep.
-        if not connection.invalidated:
-            old = {
-                name: str(value) if isinstance(value, int) else text_literal(value)
-                for name, value in zip(settings, before, strict=True)
-            }
-            execute(connection, f"SET {_assigned(old)}")
-
-
-def _assigned(settings: t.Mapping[str, str]) -> str:
-    return ", ".join(f"SESSION {name} = {value}" for name, value in settings.items())
-
-
-def _quoted(name: str) -> str:
-    return f"`{name.replace('`', '``')}`"
+                execute(connection, f"DROP {kind.upper()} IF EXISTS {quoted(name)}")
