@@ -89,7 +89,8 @@ def _on_server(database: Database) -> t.Iterator[str]:
     with ExitStack() as stack:
         try:
             beside = stack.enter_context(engine_at(engine, engine.url, database.name))
-            name = stack.enter_context(made_database(beside))
+            connection = stack.enter_context(beside.connect())
+            name = stack.enter_context(made_database(connection))
         except sa.exc.DBAPIError as error:
             reason = redact(str(error.orig).strip().splitlines()[0], engine)
             raise FlaskAlembicError(

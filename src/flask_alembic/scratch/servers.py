@@ -5,7 +5,6 @@ process that was killed is dropped by the next.
 from __future__ import annotations
 
 import secrets
-import time
 import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
@@ -17,44 +16,43 @@ from ..snapshots.kinds import execute
 
 PREFIX: t.Final = "flask_alembic_scratch_"
 
-# Between making a database and connecting to it.
-_GRACE: t.Final = 60  # seconds
-
-# Nobody is connected to one that was left.
+# The session that made one is called by its name, as long as it is there.
 _LEFT_POSTGRESQL: t.Final = f"""
     SELECT d.datname FROM pg_database AS d
-    WHERE d.datname ~ '^{PREFIX}[0-9]+_[0-9a-f]+$'
-    AND NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.datname = d.datname)
-    AND split_part(d.datname, '_', 4)::bigint < {{}}
+    WHERE d.datname ~ '^{PREFIX}[0-9a-f]+(_[0-9a-f]+)?$' AND NOT EXISTS (
+        SELECT FROM pg_stat_activity AS a WHERE a.datname = d.datname
+        OR a.application_name = substring(d.datname, '^{PREFIX}[0-9a-f]+')
+    )
 """
 
-# Who makes one has a lock of its name, which ends with the session.
+# It has a lock of that name, which ends with it.
 _LEFT_MYSQL: t.Final = f"""
     SELECT schema_name FROM information_schema.schemata
-    WHERE schema_name REGEXP '^{PREFIX}[0-9]+_[0-9a-f]+$'
-    AND IS_FREE_LOCK(schema_name) = 1
+    WHERE schema_name REGEXP '^{PREFIX}[0-9a-f]+$' AND IS_FREE_LOCK(schema_name) = 1
 """
 
 
 @contextmanager
-def made_database(engine: sa.Engine) -> t.Iterator[str]:
+def made_database(connection: sa.Connection) -> t.Iterator[str]:
     """Make a database, and drop it at the end.
 
-    :param engine: An engine that leads to the server.
+    :param connection: A connection to the server, which commits each statement from
+        now on, and is not to be used by others.
     :return: The name of the database.
     """
-    with engine.connect() as connection:
-        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-        name = f"{PREFIX}{int(time.time())}_{secrets.token_hex(4)}"
-        make = _MADE[connection.dialect.name]
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    name = f"{PREFIX}{secrets.token_hex(6)}"
+    make = _MADE[connection.dialect.name]
 
-        with make(connection, name):
-            yield name
+    with make(connection, name):
+        yield name
 
 
 @contextmanager
 def _postgresql(connection: sa.Connection, name: str) -> t.Iterator[None]:
-    for row in ask(connection, _LEFT_POSTGRESQL.format(int(time.time()) - _GRACE)):
+    execute(connection, f"SET application_name = '{name}'")
+
+    for row in ask(connection, _LEFT_POSTGRESQL):
         _drop_left(connection, row[0])
 
     execute(connection, f"CREATE DATABASE {name}")
@@ -67,10 +65,11 @@ def _postgresql(connection: sa.Connection, name: str) -> t.Iterator[None]:
 
 @contextmanager
 def _mysql(connection: sa.Connection, name: str) -> t.Iterator[None]:
+    ask(connection, f"SELECT GET_LOCK('{name}', 0)")
+
     for row in ask(connection, _LEFT_MYSQL):
         _drop_left(connection, row[0])
 
-    ask(connection, f"SELECT GET_LOCK('{name}', 0)")
     charset, collation = ask(
         connection, "SELECT @@character_set_database, @@collation_database"
     )[0]
@@ -84,7 +83,6 @@ def _mysql(connection: sa.Connection, name: str) -> t.Iterator[None]:
         yield
     finally:
         execute(connection, f"DROP DATABASE IF EXISTS {name}")
-        ask(connection, f"SELECT RELEASE_LOCK('{name}')")
 
 
 def _drop_left(connection: sa.Connection, name: str) -> None:
