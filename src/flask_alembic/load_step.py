@@ -1,4 +1,4 @@
-"""The step that loads a snapshot into a database. How it is loaded is not known here."""
+"""The step that loads a snapshot into a database. What loads it is given to it."""
 
 from __future__ import annotations
 
@@ -38,3 +38,26 @@ class LoadStep(PurgeStep):
         self.digest: str = digest
         self.migration_fn = load
         self.in_parts: bool = in_parts
+
+    def cure(self, *, is_noted: bool) -> str:
+        """What a user can do when it failed.
+
+        :param is_noted: Whether the next run knows of it.
+        :return: Sentences.
+        """
+        if not self.in_parts:
+            return (
+                "Nothing of it was kept. Mend the cause, and run the same command"
+                " again. To do without the snapshot, delete its file."
+            )
+
+        if not is_noted:
+            return (
+                "A part of it was kept. Drop the database, make an empty one, and run"
+                " the same command again."
+            )
+
+        return (
+            "A part of it was kept, which the next 'flask db prepare' drops. Mend the"
+            " cause, and run that. To do without the snapshot, make an empty database."
+        )

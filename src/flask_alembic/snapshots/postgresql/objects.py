@@ -1,4 +1,4 @@
-"""What makes schemas, types, functions, sequences and views of a PostgreSQL database."""
+"""What makes schemas, types, functions, sequences and views on PostgreSQL."""
 
 from __future__ import annotations
 

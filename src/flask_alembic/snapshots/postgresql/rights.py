@@ -40,8 +40,8 @@ _OWNERS: t.Final = f"""
 _RIGHTS: t.Final = f"""
     WITH lists AS (
         SELECT 'pg_class'::regclass AS catalog, c.oid, 0 AS part, c.relacl AS list,
-            acldefault(CASE c.relkind WHEN 'S' THEN 's'::"char" ELSE 'r' END, c.relowner)
-            AS usual, '' AS part_name
+            acldefault(CASE c.relkind WHEN 'S' THEN 's'::"char" ELSE 'r' END,
+                c.relowner) AS usual, '' AS part_name
         FROM pg_class AS c WHERE {users("pg_class", "c", "relnamespace")}
         UNION ALL SELECT 'pg_class'::regclass, c.oid, a.attnum, a.attacl,
             acldefault('c', c.relowner), quote_ident(a.attname)

@@ -1,4 +1,4 @@
-"""What a snapshot of PostgreSQL can't hold. It is an error, as nothing is to be lost."""
+"""What a snapshot of PostgreSQL can't hold is an error, as nothing is to be lost."""
 
 from __future__ import annotations
 
