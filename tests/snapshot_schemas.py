@@ -1,4 +1,4 @@
-"""Statements that make schemas with something of everything, for each of the servers."""
+"""Statements that make schemas with something of everything, for each server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ POSTGRESQL: t.Final = (
     "ALTER SEQUENCE owned OWNED BY todo.n",
     "CREATE INDEX lowered ON todo (lower(title)) WHERE id > 3",
     "CREATE UNIQUE INDEX ON todo (n NULLS FIRST) INCLUDE (title)",
-    "ALTER TABLE todo CLUSTER ON lowered",
+    "ALTER TABLE todo CLUSTER ON todo_n_title_idx",
     "CREATE VIEW viewed WITH (security_barrier) AS"
     " SELECT id, title FROM todo WHERE m = 'ok' WITH LOCAL CHECK OPTION",
     "CREATE VIEW a_view AS SELECT * FROM viewed",
@@ -50,7 +50,7 @@ POSTGRESQL: t.Final = (
     "ALTER TABLE todo DISABLE TRIGGER firing",
     "CREATE RULE ignored AS ON INSERT TO viewed DO INSTEAD NOTHING",
     "ALTER TABLE todo ENABLE ROW LEVEL SECURITY",
-    "CREATE POLICY some ON todo AS RESTRICTIVE FOR UPDATE USING (id > 1)"
+    "CREATE POLICY limits ON todo AS RESTRICTIVE FOR UPDATE USING (id > 1)"
     " WITH CHECK (id > 2)",
     r"COMMENT ON TABLE todo IS E'it''s \\ a'",
     "COMMENT ON COLUMN todo.title IS 'column'",

@@ -23,7 +23,12 @@ def twin_of(engine: sa.Engine, pool: sa.Pool, **changed: t.Any) -> sa.Engine:
     :param changed: Other attributes that differ.
     :return: The other one.
     """
-    kind: type[sa.Engine] = type("Engine", (_OwnPool, type(engine)), {})
+    kind = type(engine)
+
+    # It may be a twin itself.
+    if not issubclass(kind, _OwnPool):
+        kind = type("Engine", (_OwnPool, kind), {})
+
     twin = kind.__new__(kind)
     vars(twin).update(vars(engine), pool=pool, **changed)
     return twin

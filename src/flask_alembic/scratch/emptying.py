@@ -25,7 +25,9 @@ _POSTGRESQL: t.Final = (
     " WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'"
     " WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, c.relname)"
     " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
-    f" WHERE c.relkind NOT IN ('i', 'I') AND {_IN_PUBLIC.format('c')}",
+    f" WHERE c.relkind NOT IN ('i', 'I') AND {_IN_PUBLIC.format('c')}"
+    # Those of columns go with the table.
+    " ORDER BY c.relkind = 'S'",
     "SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', p.oid::regprocedure)"
     " FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace"
     f" WHERE {_IN_PUBLIC.format('p')} AND {users('pg_proc', 'p')}",

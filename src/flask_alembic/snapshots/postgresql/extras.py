@@ -20,7 +20,7 @@ _OF_USERS: t.Final = users("pg_class", "c", "relnamespace")
 # Those of a constraint, and those of a partition, are made with something else.
 _INDEXES: t.Final = f"""
     SELECT {name_of("k", "relname", "relnamespace")} AS name,
-        pg_get_indexdef(i.indexrelid) AS text, c.relkind
+        pg_get_indexdef(i.indexrelid) AS text, c.relkind::text
     FROM pg_index AS i
     JOIN pg_class AS c ON c.oid = i.indrelid
     JOIN pg_class AS k ON k.oid = i.indexrelid
@@ -31,8 +31,8 @@ _INDEXES: t.Final = f"""
 """
 _INDEX_MARKS: t.Final = f"""
     SELECT {_TABLE} AS name, quote_ident(k.relname) AS index,
-        i.indisclustered AS is_clustered, c.relreplident AS identity, i.indisreplident
-        AS is_identity
+        i.indisclustered AS is_clustered, c.relreplident::text AS identity,
+        i.indisreplident AS is_identity
     FROM pg_index AS i
     JOIN pg_class AS c ON c.oid = i.indrelid
     JOIN pg_class AS k ON k.oid = i.indexrelid
@@ -55,24 +55,25 @@ _STATISTICS: t.Final = f"""
 """
 _TRIGGERS: t.Final = f"""
     SELECT {_TABLE} AS name, quote_ident(g.tgname) AS trigger,
-        pg_get_triggerdef(g.oid) AS text, g.tgenabled AS state
+        pg_get_triggerdef(g.oid) AS text, g.tgenabled::text AS state
     FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid
     WHERE NOT g.tgisinternal AND g.tgparentid = 0 AND {_OF_USERS}
     ORDER BY name, g.tgname
 """
 _RULES: t.Final = f"""
     SELECT {_TABLE} AS name, quote_ident(r.rulename) AS rule,
-        pg_get_ruledef(r.oid) AS text, r.ev_enabled AS state
+        pg_get_ruledef(r.oid) AS text, r.ev_enabled::text AS state
     FROM pg_rewrite AS r JOIN pg_class AS c ON c.oid = r.ev_class
     WHERE r.rulename <> '_RETURN' AND {_OF_USERS} ORDER BY name, r.rulename
 """
 _TABLE_MARKS: t.Final = f"""
-    SELECT {_TABLE} AS name, c.relrowsecurity, c.relforcerowsecurity, c.relreplident
+    SELECT {_TABLE} AS name, c.relrowsecurity, c.relforcerowsecurity,
+        c.relreplident::text
     FROM pg_class AS c WHERE c.relkind IN ('r', 'p') AND {_OF_USERS} ORDER BY name
 """
 _POLICIES: t.Final = f"""
     SELECT {_TABLE} AS name, quote_ident(p.polname) AS policy, p.polpermissive,
-        p.polcmd, pg_get_expr(p.polqual, p.polrelid) AS using,
+        p.polcmd::text, pg_get_expr(p.polqual, p.polrelid) AS using,
         pg_get_expr(p.polwithcheck, p.polrelid) AS with_check,
         ARRAY(SELECT CASE r WHEN 0 THEN 'public' ELSE quote_ident(pg_get_userbyid(r))
             END FROM unnest(p.polroles) AS r ORDER BY 1) AS roles

@@ -147,22 +147,23 @@ _CATALOGS: t.Final = (
 
 # Columns that were dropped leave gaps in the numbers.
 _COLUMNS: t.Final = f"""
-    SELECT format('column %s.%I', a.attrelid::regclass, a.attname), to_jsonb(a)
+    SELECT format('column %s.%I', a.attrelid::regclass, a.attname), (to_jsonb(a)
         - ARRAY['attrelid', 'atttypid', 'attnum', 'attcacheoff', 'attndims', 'attacl',
-            'attmissingval', 'atthasmissing', 'attcollation', 'attoptions'],
+            'attmissingval', 'atthasmissing', 'attcollation', 'attoptions'])::text,
         jsonb_build_array(
             row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum),
             format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation::text,
             pg_get_expr(d.adbin, d.adrelid), {COLUMN_OPTIONS},
             ARRAY(SELECT unnest(a.attacl)::text ORDER BY 1)
-        )
+        )::text
     FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
     LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind NOT IN ('i', 'I')
     AND {users("pg_class", "c", "relnamespace")}
 """
 _COMMENTS: t.Final = f"""
-    SELECT 'comment on ' || i.type || ' ' || i.identity, to_jsonb(d.description), NULL
+    SELECT 'comment on ' || i.type || ' ' || i.identity,
+        to_jsonb(d.description)::text, '[]'
     FROM pg_description AS d,
         pg_identify_object(d.classoid, d.objoid, d.objsubid) AS i
     WHERE d.objoid >= {FIRST_OID}
@@ -175,9 +176,10 @@ def facts(connection: sa.Connection) -> dict[str, str]:
     :param connection: A connection that tells names with their schemas.
     :return: What it is of, and a text.
     """
+    # As texts, since drivers differ in what they make of JSON.
     queries = [*map(_query, _CATALOGS), _COLUMNS, _COMMENTS]
     return {
-        row[0]: json.dumps([row[1], row[2]], sort_keys=True)
+        row[0]: json.dumps([json.loads(row[1]), json.loads(row[2])], sort_keys=True)
         for query in queries
         for row in ask(connection, query)
     }
@@ -186,8 +188,8 @@ def facts(connection: sa.Connection) -> dict[str, str]:
 def _query(catalog: _Catalog) -> str:
     left_out = ", ".join(f"'{name}'" for name in ("oid", *catalog.left_out.split()))
     return f"""
-        SELECT i.type || ' ' || i.identity, to_jsonb(x) - ARRAY[{left_out}],
-            jsonb_build_array({", ".join(catalog.more)})
+        SELECT i.type || ' ' || i.identity, (to_jsonb(x) - ARRAY[{left_out}])::text,
+            jsonb_build_array({", ".join(catalog.more)})::text
         FROM {catalog.name} AS x,
             pg_identify_object('{catalog.name}'::regclass, x.oid, 0) AS i
         WHERE {catalog.condition}

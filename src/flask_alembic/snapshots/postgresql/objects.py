@@ -29,13 +29,13 @@ _EXTENSIONS: t.Final = f"""
 """
 _COLLATIONS: t.Final = f"""
     SELECT c.oid, {name_of("c", "collname", "collnamespace")} AS name,
-        c.collprovider, c.collisdeterministic, c.collcollate, c.collctype,
+        c.collprovider::text, c.collisdeterministic, c.collcollate, c.collctype,
         coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale',
             c.collcollate) AS locale
     FROM pg_collation AS c WHERE {users("pg_collation", "c", "collnamespace")}
 """
 _TYPES: t.Final = f"""
-    SELECT y.oid, y.typtype, y.typarray, {name_of("y", "typname", "typnamespace")}
+    SELECT y.oid, y.typtype::text, y.typarray, {name_of("y", "typname", "typnamespace")}
         AS name, format_type(y.typbasetype, y.typtypmod) AS base, y.typnotnull,
         y.typdefault, y.typrelid, r.rngmultitypid,
         (SELECT {name_of("l", "collname", "collnamespace")} FROM pg_collation AS l
@@ -70,12 +70,12 @@ _FUNCTIONS: t.Final = f"""
 """
 _SEQUENCES: t.Final = f"""
     SELECT c.oid, {name_of("c", "relname", "relnamespace")} AS name,
-        c.relpersistence, format_type(q.seqtypid, NULL) AS type, q.*
+        c.relpersistence::text, format_type(q.seqtypid, NULL) AS type, q.*
     FROM pg_class AS c JOIN pg_sequence AS q ON q.seqrelid = c.oid
     WHERE {users("pg_class", "c", "relnamespace")}
 """
 _VIEWS: t.Final = f"""
-    SELECT c.oid, c.relkind, {name_of("c", "relname", "relnamespace")} AS name,
+    SELECT c.oid, c.relkind::text, {name_of("c", "relname", "relnamespace")} AS name,
         pg_get_viewdef(c.oid) AS text, array_to_string(c.reloptions, ', ') AS options,
         c.reltype, r.oid AS rule, c.relispopulated
     FROM pg_class AS c

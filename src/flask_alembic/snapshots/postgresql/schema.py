@@ -126,7 +126,7 @@ class PostgreSQLSchema:
             return [
                 row.name
                 for row in ask(self.connection, _ROW_TABLES)
-                if ask(self.connection, f"SELECT FROM ONLY {row.name} LIMIT 1")
+                if ask(self.connection, f"SELECT 1 FROM ONLY {row.name} LIMIT 1")
             ]
 
     def rows_of(self, table: str) -> list[Statement]:

@@ -21,7 +21,7 @@ _RANK: t.Final = 30
 
 _TABLES: t.Final = f"""
     SELECT c.oid, {name_of("c", "relname", "relnamespace")} AS name,
-        c.relpersistence, c.relispartition, c.reltype,
+        c.relpersistence::text, c.relispartition, c.reltype,
         array_to_string(c.reloptions, ', ') AS options,
         CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END AS partitioned_by,
         pg_get_expr(c.relpartbound, c.oid) AS bound,
@@ -41,11 +41,11 @@ _TABLES: t.Final = f"""
 # What was made by "serial" is told so, if nothing of it was changed since.
 _COLUMNS: t.Final = f"""
     SELECT a.attrelid, a.attnum, a.attname, quote_ident(a.attname) AS name,
-        format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull, a.attidentity,
-        a.attgenerated, a.attislocal, d.oid AS default_oid,
-        pg_get_expr(d.adbin, d.adrelid) AS default, nullif(a.attcompression, '')
+        format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull, a.attidentity::text,
+        a.attgenerated::text, a.attislocal, d.oid AS default_oid,
+        pg_get_expr(d.adbin, d.adrelid) AS default, nullif(a.attcompression::text, '')
         AS compression, array_to_string({COLUMN_OPTIONS}, ', ') AS options,
-        CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage END AS storage,
+        CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END AS storage,
         CASE WHEN a.attstattarget >= 0 THEN a.attstattarget END AS statistics,
         (SELECT {name_of("l", "collname", "collnamespace")} FROM pg_collation AS l
             WHERE l.oid = a.attcollation AND a.attcollation <> t.typcollation
@@ -79,7 +79,7 @@ _COLUMNS: t.Final = f"""
 
 # Those of others come with the parent. What was not checked when it was made stays so.
 _CONSTRAINTS: t.Final = f"""
-    SELECT o.oid, o.conrelid, o.contype, quote_ident(o.conname) AS name,
+    SELECT o.oid, o.conrelid, o.contype::text, quote_ident(o.conname) AS name,
         pg_get_constraintdef(o.oid) AS text
     FROM pg_constraint AS o
     JOIN pg_class AS c ON c.oid = o.conrelid
