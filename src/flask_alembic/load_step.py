@@ -19,7 +19,8 @@ class LoadStep(PurgeStep):
     :param ids: The ids to stand at.
     :param past: All revisions that the database has then, oldest first.
     :param digest: What is the same only for the same snapshot.
-    :param load: What makes the schema.
+    :param load: What makes the schema. It gets the digest of what an earlier run was
+        ended in, or ``None``.
     :param in_parts: Whether a part of it would be kept if that failed.
     """
 
@@ -29,15 +30,21 @@ class LoadStep(PurgeStep):
         ids: t.Iterable[str],
         past: t.Sequence[PastRevision],
         digest: str,
-        load: t.Callable[..., None],
+        load: t.Callable[[str | None], None],
         *,
         in_parts: bool,
     ) -> None:
         super().__init__(script, ids, ())
         self.past: tuple[PastRevision, ...] = tuple(past)
         self.digest: str = digest
-        self.migration_fn = load
         self.in_parts: bool = in_parts
+        self.before: str | None = None
+        """The digest of what an earlier run was ended in."""
+        self.migration_fn = self._run
+        self._load = load
+
+    def _run(self, engine_name: str = "", **kwargs: t.Any) -> None:
+        self._load(self.before)
 
     def cure(self, *, is_noted: bool) -> str:
         """What a user can do when it failed.

@@ -171,6 +171,9 @@ class Journal:
         """Note that a snapshot is being loaded, where a part of it would be kept. Who
         loads it commits the note first.
         """
+        noted = self.found.get(of, {}).values()
+        step.before = next((entry.statement for entry in noted), None)
+
         if step.in_parts and self.is_ready():
             self.table.remove(of)
             self.table.add(of, [make_entry(1, step.digest)])

@@ -98,15 +98,13 @@ def _load_step(
         return None
 
     name = name_of(alembic, context)
-    noted = _half_loaded(alembic, name, context)
 
-    if noted is None and not schema_of(connection).is_empty(_own(context)):
-        return None
+    if not schema_of(connection).is_empty(_own(context)):
+        # Another run may be at it. Whether it has ended is known under the lock.
+        if not _is_half_loaded(alembic, name, context):
+            return None
 
     snapshot = _usable(alembic, name)
-
-    if noted is not None and (snapshot is None or snapshot.digest != noted):
-        raise _another(name)
 
     if snapshot is None:
         return None
@@ -118,37 +116,31 @@ def _load_step(
         snapshot.revisions,
         snapshot.past,
         snapshot.digest,
-        _loading(context, snapshot, again=noted is not None, in_parts=in_parts),
+        _loading(name, context, snapshot, in_parts=in_parts),
         in_parts=in_parts,
     )
 
 
 def _loading(
-    context: MigrationContext, snapshot: Snapshot, *, again: bool, in_parts: bool
-) -> t.Callable[..., None]:
-    def load_snapshot(engine_name: str = "", **kwargs: t.Any) -> None:
+    name: str, context: MigrationContext, snapshot: Snapshot, *, in_parts: bool
+) -> t.Callable[[str | None], None]:
+    def load_snapshot(before: str | None) -> None:
         connection = t.cast(sa.Connection, context.connection)
+
+        if before not in (None, snapshot.digest):
+            raise _another(name)
+
         # What is noted of it is committed by this.
         block = context.autocommit_block() if in_parts else nullcontext()
 
         with block:
-            if again:
+            if before is not None:
                 _check_only_ours(context, snapshot)
                 drop_loaded(connection, snapshot)
 
-            # It is in the snapshot, as revisions may have altered it.
-            connection.execute(_drop_version_table(context))
-            load(connection, snapshot)
-
-        # Where it is called otherwise than there.
-        alembic_internals.ensure_version_table(context)
+            load(connection, snapshot, context.version_table)
 
     return load_snapshot
-
-
-def _drop_version_table(context: MigrationContext) -> sa.Executable:
-    table = alembic_internals.version_column(context).table
-    return sa.schema.DropTable(table, if_exists=True)
 
 
 def _check_only_ours(context: MigrationContext, snapshot: Snapshot) -> None:
@@ -215,21 +207,15 @@ def _own(context: MigrationContext) -> set[tuple[str, str]]:
     return {(schema, name) for name in names}
 
 
-def _half_loaded(alembic: Facade, name: str, context: MigrationContext) -> str | None:
-    """What is noted of a snapshot that a run was ended in."""
+def _is_half_loaded(alembic: Facade, name: str, context: MigrationContext) -> bool:
+    """Whether a run is loading a snapshot, or was ended amid that."""
     journal = open_journal(context, name, is_on=alembic.settings.run.journal)
 
     if journal is None:
-        return None
+        return False
 
     journal.read()
-    noted = [
-        entry.statement
-        for of, entries in journal.found.items()
-        if of.direction == "snapshot"
-        for entry in entries.values()
-    ]
-    return noted[0] if noted else None
+    return any(of.direction == "snapshot" for of in journal.found)
 
 
 def _another(name: str) -> Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from contextlib import contextmanager
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.migration import MigrationStep
 
+from .. import alembic_internals
 from ..errors import ConfigurationError
 from ..scratch import scratch_connection
 from ..snapshots.choice import kind_of
@@ -128,6 +130,26 @@ def _replayed(
     kind = kind_of(connection.engine)
     content = content_of(connection, rows(name, kind), version_table)
     return Replayed(kind, heads, content, version_table)
+
+
+@contextmanager
+def versioned(alembic: Facade, scratch: Scratch) -> t.Iterator[sa.Connection]:
+    """Have a throw-away database with an empty version table, as a run begins with.
+
+    :param alembic: The extension.
+    :param scratch: The database.
+    :return: A connection to it.
+    """
+    name = scratch.database.name
+
+    with scratch.connection() as connection:
+        with alembic.using(databases=[name]):
+            with alembic.use_connection({name: connection}):
+                context = alembic.migration_contexts[name]
+                alembic_internals.ensure_version_table(context)
+
+        commit_each(connection)
+        yield connection
 
 
 def commit_each(connection: sa.Connection) -> None:

@@ -16,22 +16,24 @@ from ..snapshot_reports import SnapshotCheck
 from ..snapshot_reports import SnapshotReport
 from ..snapshots.choice import kind_of
 from ..snapshots.choice import load
+from ..snapshots.choice import schema_of
 from ..snapshots.content import content_of
 from ..snapshots.content import differences
 from ..snapshots.files import read_snapshot
 from ..snapshots.files import snapshot_path
 from ..snapshots.text import Rows
 from ..snapshots.text import Snapshot
+from ..snapshots.text import Statement
 from ..snapshots.text import UnreadableSnapshot
 from ..snapshots.text import written
 from .facade import Facade
 from .past import changes_since
 from .past import past_of
-from .replay import commit_each
 from .replay import replay
 from .replay import Replayed
 from .replay import Scratch
 from .replay import Scratches
+from .replay import versioned
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +94,8 @@ def verify_snapshot(alembic: Facade, selected: Scratches) -> SnapshotCheck:
         lambda name, kind: known[name].rows,
     )
     problems |= {
-        name: _compare(selected[name], replayed[name], known[name]) for name in known
+        name: _compare(alembic, selected[name], replayed[name], known[name])
+        for name in known
     }
     return SnapshotCheck(
         tuple(
@@ -114,15 +117,17 @@ def _make(
             hint="Write one: flask db revision 'what changed'.",
         )
 
-    made = Snapshot(
-        dialect=replayed.kind,
-        revisions=replayed.heads,
-        rows=rows,
-        past=past_of(alembic.script_directory, replayed.heads),
-        statements=replayed.content.statements,
-    )
+    with versioned(alembic, scratch) as connection:
+        made = Snapshot(
+            dialect=replayed.kind,
+            revisions=replayed.heads,
+            rows=rows,
+            past=past_of(alembic.script_directory, replayed.heads),
+            statements=tuple(_statements(connection, replayed)),
+        )
+        lost = _loaded_differences(connection, replayed, made)
 
-    if lost := _compare(scratch, replayed, made):
+    if lost:
         raise FlaskAlembicError(
             f"A snapshot of '{name}' would not be what its revisions make. {lost[0]}",
             hint="Do without a snapshot of this database: 'flask db prepare' runs its"
@@ -160,19 +165,36 @@ def _write(
     )
 
 
-def _compare(scratch: Scratch, replayed: Replayed, snapshot: Snapshot) -> list[str]:
-    """How a database differs that a snapshot was loaded into."""
-    with scratch.connection() as connection:
-        commit_each(connection)
+def _statements(connection: sa.Connection, replayed: Replayed) -> t.Iterator[Statement]:
+    """What is in a snapshot. The version table is there before it is loaded, and is in
+    it only if a revision has altered it.
+    """
+    usual = schema_of(connection).before_rows()
 
-        try:
-            load(connection, snapshot)
-        except sa.exc.DBAPIError as error:
-            reason = redact(describe(error), connection.engine)
-            return [f"It can't be loaded: {reason}."]
+    for statement in replayed.content.statements:
+        if not statement.is_table(replayed.version_table) or statement not in usual:
+            yield statement
 
-        found = content_of(connection, snapshot.rows, replayed.version_table)
-        return differences(replayed.content, found)
+
+def _compare(
+    alembic: Facade, scratch: Scratch, replayed: Replayed, snapshot: Snapshot
+) -> list[str]:
+    with versioned(alembic, scratch) as connection:
+        return _loaded_differences(connection, replayed, snapshot)
+
+
+def _loaded_differences(
+    connection: sa.Connection, replayed: Replayed, snapshot: Snapshot
+) -> list[str]:
+    """How a database differs that a snapshot is loaded into."""
+    try:
+        load(connection, snapshot, replayed.version_table)
+    except sa.exc.DBAPIError as error:
+        reason = redact(describe(error), connection.engine)
+        return [f"It can't be loaded: {reason}."]
+
+    found = content_of(connection, snapshot.rows, replayed.version_table)
+    return differences(replayed.content, found)
 
 
 def _read(alembic: Facade, scratch: Scratch) -> Snapshot | list[str]:

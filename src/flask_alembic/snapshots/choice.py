@@ -12,6 +12,7 @@ from .postgresql.schema import drop as drop_postgresql
 from .postgresql.schema import load as load_postgresql
 from .postgresql.schema import PART
 from .postgresql.schema import PostgreSQLSchema
+from .sqlite import drop as drop_sqlite
 from .sqlite import load as load_sqlite
 from .sqlite import SQLiteSchema
 
@@ -36,6 +37,7 @@ _DROPS: t.Final[dict[str, t.Callable[..., None]]] = {
     "mariadb": drop_mysql,
     "mysql": drop_mysql,
     "postgresql": drop_postgresql,
+    "sqlite": drop_sqlite,
 }
 
 
@@ -81,12 +83,17 @@ def schema_of(connection: sa.Connection) -> Schema:
     return _SCHEMAS[connection.dialect.name](connection)
 
 
-def load(connection: sa.Connection, snapshot: Snapshot) -> None:
+def load(connection: sa.Connection, snapshot: Snapshot, version_table: str) -> None:
     """Load a snapshot.
 
-    :param connection: A connection to an empty database.
+    :param connection: A connection to a database that is empty but for the version
+        table, and tables beside it.
     :param snapshot: The snapshot.
+    :param version_table: The name of the version table, which is made anew if it is in
+        the snapshot.
     """
+    made = [s.title for s in snapshot.statements if s.is_table(version_table)]
+    _DROPS[connection.dialect.name](connection, made)
     _LOADS[connection.dialect.name](connection, snapshot.statements)
 
 

@@ -144,3 +144,14 @@ def load(connection: sa.Connection, statements: t.Iterable[Statement]) -> None:
     """
     for statement in statements:
         execute(connection, statement.sql)
+
+
+def drop(connection: sa.Connection, titles: t.Iterable[str]) -> None:
+    """Drop tables that a snapshot makes.
+
+    :param connection: A connection.
+    :param titles: What the statements of the snapshot are called.
+    """
+    for title in titles:
+        name = quoted(title.removeprefix("table "))
+        execute(connection, f"DROP TABLE IF EXISTS {name}")

@@ -51,6 +51,15 @@ class Statement:
     title: str
     sql: str
 
+    def is_table(self, name: str) -> bool:
+        """Whether it makes a table.
+
+        :param name: The name of the table, without a schema.
+        :return: ``True`` if it does.
+        """
+        kind, _, what = self.title.partition(" ")
+        return kind == "table" and what.rpartition(".")[2].strip('"') == name
+
 
 @dataclass(frozen=True)
 class Snapshot:
