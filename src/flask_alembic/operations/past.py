@@ -11,10 +11,14 @@ from alembic.script import ScriptDirectory
 from alembic.util import to_tuple
 
 from ..applied_log import read
+from ..history import History
 from ..revision_files import display
 from ..snapshots.past import is_unchanged
 from ..snapshots.past import past_revision
 from ..snapshots.past import PastRevision
+
+Place = tuple[Script, t.Collection[str], t.Collection[str]]
+"""A file, the ids that it revises, and those that it depends on."""
 
 
 def past_of(
@@ -26,9 +30,11 @@ def past_of(
     :param heads: The ids in its version table.
     :return: The revisions, oldest first.
     """
+    found = _below_heads(script, heads)
     return tuple(
-        past_revision(file.revision, *_below(script, file), content=read(file.path))
-        for file in _files(script, heads)
+        past_revision(file.revision, *found[file.revision][1:], read(file.path))
+        for file in reversed(list(script.walk_revisions()))
+        if file.revision in found
     )
 
 
@@ -43,57 +49,49 @@ def changes_since(
     :return: Sentences; none if they are the same.
     """
     before = {revision.id: revision for revision in past}
-    known = {file.revision: file for file in script.walk_revisions()}
 
-    if missing := [id_ for id_ in before if id_ not in known]:
+    if missing := History(script).unknown(before):
         return [f"Revision {id_} is in it, and no file has it." for id_ in missing]
 
-    files = {file.revision: file for file in _files(script, heads)}
-    new = [f"Revision {id_} is not in it." for id_ in files if id_ not in before]
-    gone = [f"Revision {id_} is in it." for id_ in before if id_ not in files]
+    found = _below_heads(script, heads)
+    new = [f"Revision {id_} is not in it." for id_ in found if id_ not in before]
+    gone = [f"Revision {id_} is in it." for id_ in before if id_ not in found]
     return [
         *new,
         *gone,
         *(
-            sentence
-            for id_, file in files.items()
-            if id_ in before and (sentence := _change(script, file, before[id_]))
+            f"Revision {id_} was {change} since: {display(place[0].path, script.dir)}."
+            for id_, place in found.items()
+            if id_ in before and (change := _change(place, before[id_]))
         ),
     ]
 
 
-def _change(script: ScriptDirectory, file: Script, before: PastRevision) -> str | None:
-    path = display(file.path, script.dir)
-    parents, depends_on = _below(script, file)
+def _change(place: Place, before: PastRevision) -> str | None:
+    """What was done to a revision, in a word."""
+    file, *below = place
 
-    if (tuple(sorted(parents)), tuple(sorted(depends_on))) != (
-        before.parents,
-        before.depends_on,
-    ):
-        return f"Revision {file.revision} was moved since: {path}."
+    if [tuple(sorted(ids)) for ids in below] != [before.parents, before.depends_on]:
+        return "moved"
 
-    if not is_unchanged(before, read(file.path)):
-        return f"Revision {file.revision} was edited since: {path}."
-
-    return None
+    return None if is_unchanged(before, read(file.path)) else "edited"
 
 
-def _files(script: ScriptDirectory, heads: t.Iterable[str]) -> list[Script]:
-    """The files of revisions and of all that come before them, oldest first."""
-    all_files = list(script.walk_revisions())
-    by_id = {file.revision: file for file in all_files}
-    found: set[str] = set()
+def _below_heads(script: ScriptDirectory, heads: t.Iterable[str]) -> dict[str, Place]:
+    """Revisions, and all that come before them."""
+    found: dict[str, Place] = {}
     waiting = list(heads)
 
     while waiting:
         id_ = waiting.pop()
 
-        if id_ not in found and id_ in by_id:
-            found.add(id_)
-            parents, depends_on = _below(script, by_id[id_])
+        if id_ not in found:
+            file = script.get_revision(id_)
+            parents, depends_on = _below(script, file)
+            found[id_] = file, parents, depends_on
             waiting += [*parents, *depends_on]
 
-    return [file for file in reversed(all_files) if file.revision in found]
+    return found
 
 
 def _below(

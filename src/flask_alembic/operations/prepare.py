@@ -202,9 +202,11 @@ def _path(alembic: Facade, name: str) -> Path:
 
 def _own(context: MigrationContext) -> set[tuple[str, str]]:
     """Our tables and the version table, which may be there in an empty database."""
-    schema = find(context).table.schema or ""
     names = {context.version_table, *own_names(context)}
-    return {(schema, name) for name in names}
+    is_asked = context.dialect.name == "postgresql"
+    # Elsewhere a database is a schema.
+    schema = find(context).table.schema if is_asked else None
+    return {(schema or "", name) for name in names}
 
 
 def _is_half_loaded(alembic: Facade, name: str, context: MigrationContext) -> bool:

@@ -16,6 +16,7 @@ from ..errors import FlaskAlembicError
 from ..redaction import redact
 from ..snapshots.choice import schema_of
 from ..snapshots.kinds import ask
+from ..snapshots.kinds import execute
 from .emptying import empty
 from .engines import engine_at
 from .servers import made_database
@@ -60,6 +61,7 @@ def scratch_connection(
         with engine.connect() as connection:
             _check(connection, database, found)
             connection.rollback()
+            _hurry(connection)
             yield connection
 
             if url is not None:
@@ -152,6 +154,13 @@ def _check(connection: sa.Connection, database: Database, url: sa.URL) -> None:
             hint="If nobody needs it, drop it and make it again. It may have been left"
             " by a command that was killed.",
         )
+
+
+def _hurry(connection: sa.Connection) -> None:
+    """Wait for no disk: nobody needs the database after a crash."""
+    if connection.dialect.name == "sqlite":
+        execute(connection, "PRAGMA synchronous = OFF")
+        connection.rollback()
 
 
 def _whole(place: str) -> str:

@@ -47,15 +47,15 @@ def content_of(connection: sa.Connection, rows: Rows, version_table: str) -> Con
     :return: The content.
     """
     schema = schema_of(connection)
-    before = schema.before_rows()
-    after = schema.after_rows()
-    _check_names(rows, before)
     tables = [
         table
         for table in schema.tables_with_rows()
         if version_table not in _names(table)
     ]
     wanted = [table for table in tables if rows == "all" or _names(table) & set(rows)]
+    before = schema.before_rows(wanted)
+    after = schema.after_rows()
+    _check_names(rows, before)
     written = {table: schema.rows_of(table) for table in wanted}
     lines = [statement for table in wanted for statement in written[table]]
     return Content(

@@ -27,8 +27,8 @@ class Schema(t.Protocol):
     def is_empty(self, own: t.Collection[Name]) -> bool:
         """Whether there is nothing but some tables."""
 
-    def before_rows(self) -> list[Statement]:
-        """What can be made while tables are empty."""
+    def before_rows(self, filled: t.Collection[str] = ()) -> list[Statement]:
+        """What can be made while tables are empty, some of which get rows."""
 
     def after_rows(self) -> list[Statement]:
         """What is made when they have their rows."""

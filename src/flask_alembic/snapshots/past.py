@@ -35,8 +35,9 @@ def checksum_of(past: t.Iterable[PastRevision]) -> str:
     :param past: The revisions.
     :return: 66 characters.
     """
-    facts = [(r.id, r.parents, r.depends_on, r.checksum) for r in past]
-    text = json.dumps(sorted(facts))
+    ordered = sorted(past, key=lambda revision: revision.id)
+    facts = [(r.id, r.parents, r.depends_on, r.checksum) for r in ordered]
+    text = json.dumps(facts)
     return f"{_VERSION}-{hashlib.sha256(text.encode()).hexdigest()}"
 
 

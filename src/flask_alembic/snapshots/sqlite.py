@@ -61,8 +61,11 @@ class SQLiteSchema:
         names = {name for _, name in own}
         return all(row.tbl_name in names for row in self._objects)
 
-    def before_rows(self) -> list[Statement]:
-        """What makes tables, indexes and views."""
+    def before_rows(self, filled: t.Collection[str] = ()) -> list[Statement]:
+        """What makes tables, indexes and views.
+
+        :param filled: The tables that get rows, which is the same here.
+        """
         settings = [
             Statement(f"pragma {name}", f"PRAGMA {name} = {value}")
             for name in _PRAGMAS
@@ -142,8 +145,19 @@ def load(connection: sa.Connection, statements: t.Iterable[Statement]) -> None:
     :param connection: A connection to an empty database, in a transaction.
     :param statements: The statements.
     """
-    for statement in statements:
-        execute(connection, statement.sql)
+    dialect, cursor = connection.dialect, connection.connection.cursor()
+    errors: type[Exception] = t.cast(t.Any, dialect).dbapi.Error
+
+    try:
+        # There are many, and what SQLAlchemy adds to each takes as long as it.
+        for statement in statements:
+            try:
+                cursor.execute(statement.sql)
+            except errors:
+                # It fails again, in the way that everybody knows.
+                execute(connection, statement.sql)
+    finally:
+        cursor.close()
 
 
 def drop(connection: sa.Connection, titles: t.Iterable[str]) -> None:

@@ -78,8 +78,11 @@ class MySQLSchema:
         names = {name for _, name in own}
         return self._kinds.keys() <= names and not self._routines
 
-    def before_rows(self) -> list[Statement]:
-        """What makes sequences, functions, tables and views."""
+    def before_rows(self, filled: t.Collection[str] = ()) -> list[Statement]:
+        """What makes sequences, functions, tables and views.
+
+        :param filled: The tables that get rows, which is the same here.
+        """
         self._refuse_grants()
 
         with session(self.connection, {_MODE: "''"}):

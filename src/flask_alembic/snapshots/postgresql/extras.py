@@ -40,7 +40,7 @@ _INDEX_MARKS: t.Final = f"""
 """
 # What was not checked when it was made is not checked now either.
 _CONSTRAINTS: t.Final = f"""
-    SELECT {_TABLE} AS name, quote_ident(o.conname) AS constraint,
+    SELECT o.oid, {_TABLE} AS name, quote_ident(o.conname) AS constraint,
         pg_get_constraintdef(o.oid) AS text
     FROM pg_constraint AS o JOIN pg_class AS c ON c.oid = o.conrelid
     WHERE (o.contype = 'f' OR o.contype = 'c' AND NOT o.convalidated)
@@ -85,10 +85,11 @@ _STATES: t.Final = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 _COMMANDS: t.Final = {"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE"}
 
 
-def extras(connection: sa.Connection) -> t.Iterator[Statement]:
+def extras(connection: sa.Connection, made: t.Collection[int]) -> t.Iterator[Statement]:
     """What is made on the tables.
 
     :param connection: A connection that tells names with their schemas.
+    :param made: The constraints that are there.
     :return: Statements.
     """
     for row in ask(connection, _INDEXES):
@@ -98,6 +99,9 @@ def extras(connection: sa.Connection) -> t.Iterator[Statement]:
         yield Statement(f"index {row.name}", text)
 
     for row in ask(connection, _CONSTRAINTS):
+        if row.oid in made:
+            continue
+
         sql = f"ALTER TABLE {row.name} ADD CONSTRAINT {row.constraint} {row.text}"
         yield Statement(f"constraint {row.constraint} on {row.name}", sql)
 

@@ -70,6 +70,27 @@ def ordered(
     return result
 
 
+def in_circles(items: t.Iterable[Item], needs: t.Iterable[tuple[Key, Key]]) -> set[Key]:
+    """Of what is to be made that which needs itself by way of others, or lies between
+    such.
+
+    :param items: What is to be made.
+    :param needs: Pairs: what needs something, and what it needs.
+    :return: The keys of the items.
+    """
+    by_key = {key: item for item in items for key in (item.key, *item.parts)}
+    waiting = _waiting(by_key, needs)
+
+    while True:
+        needed = {key for keys in waiting.values() for key in keys}
+        free = {key for key, keys in waiting.items() if not keys or key not in needed}
+
+        if not free:
+            return set(waiting)
+
+        waiting = {k: keys - free for k, keys in waiting.items() if k not in free}
+
+
 def _waiting(
     by_key: t.Mapping[Key, Item], needs: t.Iterable[tuple[Key, Key]]
 ) -> dict[Key, set[Key]]:

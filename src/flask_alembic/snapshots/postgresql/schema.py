@@ -21,6 +21,7 @@ from .objects import first_statements
 from .objects import items
 from .objects import needs
 from .objects import refreshes
+from .order import in_circles
 from .order import ordered
 from .rights import comments
 from .rights import rights
@@ -93,6 +94,7 @@ class PostgreSQLSchema:
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
+        self._filled: t.Collection[str] = ()
 
     def is_empty(self, own: t.Collection[Name]) -> bool:
         """Whether there is nothing but tables of ours, in any schema.
@@ -103,8 +105,13 @@ class PostgreSQLSchema:
         found = {(row.schema, row.name) for row in ask(self.connection, _OBJECTS)}
         return found <= set(own)
 
-    def before_rows(self) -> list[Statement]:
-        """What makes all that can be there while tables are empty."""
+    def before_rows(self, filled: t.Collection[str] = ()) -> list[Statement]:
+        """What makes all that can be there while tables are empty.
+
+        :param filled: The tables that get rows.
+        """
+        self._filled = filled
+
         with reading(self.connection):
             refuse_uncovered(self.connection)
             return [*first_statements(self.connection), *self._ordered]
@@ -113,8 +120,8 @@ class PostgreSQLSchema:
         """What makes indexes, foreign keys, triggers, rights and comments."""
         with reading(self.connection):
             return [
-                *Tables(self.connection).owned_sequences(),
-                *extras(self.connection),
+                *self._tables.owned_sequences(),
+                *extras(self.connection, self._tables.constraints),
                 *refreshes(self.connection, self._ordered),
                 *comments(self.connection),
                 *rights(self.connection),
@@ -157,10 +164,16 @@ class PostgreSQLSchema:
             return facts(self.connection)
 
     @cached_property
+    def _tables(self) -> Tables:
+        return Tables(self.connection, self._filled)
+
+    @cached_property
     def _ordered(self) -> list[Statement]:
-        tables = Tables(self.connection)
-        made = [*tables.items(), *items(self.connection, tables.sequences)]
-        return ordered(made, needs(self.connection))
+        tables = self._tables
+        others = list(items(self.connection, tables.sequences))
+        found = needs(self.connection)
+        tables.part(in_circles([*tables.items(), *others], found))
+        return ordered([*tables.items(), *others], found)
 
     def _counters(self, table: str) -> t.Iterator[Statement]:
         """Where the sequences of columns go on."""

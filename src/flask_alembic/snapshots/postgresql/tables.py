@@ -17,6 +17,8 @@ from .order import Item
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from .order import Key
+
 _RANK: t.Final = 30
 
 _TABLES: t.Final = f"""
@@ -77,16 +79,17 @@ _COLUMNS: t.Final = f"""
     ORDER BY a.attrelid, a.attnum
 """
 
-# Those of others come with the parent. What was not checked when it was made stays so.
+# Those of others come with the parent. What was not checked when it was made stays so,
+# and is made later.
 _CONSTRAINTS: t.Final = f"""
-    SELECT o.oid, o.conrelid, o.contype::text, quote_ident(o.conname) AS name,
-        pg_get_constraintdef(o.oid) AS text
+    SELECT o.oid, o.conrelid, o.confrelid, o.contype::text,
+        quote_ident(o.conname) AS name, pg_get_constraintdef(o.oid) AS text
     FROM pg_constraint AS o
     JOIN pg_class AS c ON c.oid = o.conrelid
-    WHERE o.contype IN ('p', 'u', 'c', 'x') AND o.convalidated
+    WHERE o.contype IN ('p', 'u', 'c', 'x', 'f') AND o.convalidated
     AND o.conislocal AND o.conparentid = 0 AND c.relkind IN ('r', 'p')
     AND {users("pg_class", "c", "relnamespace")}
-    ORDER BY o.conrelid, o.contype <> 'p', o.contype, o.conname
+    ORDER BY o.conrelid, o.contype = 'f', o.contype <> 'p', o.contype, o.conname
 """
 
 _SERIALS: t.Final = {
@@ -102,9 +105,10 @@ class Tables:
     """The tables of a database.
 
     :param connection: A connection that tells names with their schemas.
+    :param filled: The tables that get rows. Their foreign keys are made after that.
     """
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, filled: t.Collection[str]) -> None:
         self._tables = ask(connection, _TABLES)
         self._columns: defaultdict[int, list[t.Any]] = defaultdict(list)
         self._constraints: defaultdict[int, list[t.Any]] = defaultdict(list)
@@ -117,8 +121,24 @@ class Tables:
             if row.attidentity or _is_serial(row):
                 self.sequences.add(row.sequence)
 
+        late = {table.oid for table in self._tables if table.name in filled}
+
         for row in ask(connection, _CONSTRAINTS):
-            self._constraints[row.conrelid].append(row)
+            if row.contype != "f" or row.conrelid not in late:
+                self._constraints[row.conrelid].append(row)
+
+    @property
+    def constraints(self) -> set[int]:
+        """The constraints that are made with a table."""
+        return {row.oid for rows in self._constraints.values() for row in rows}
+
+    def part(self, circle: t.Collection[Key]) -> None:
+        """Let foreign keys be made later that need each other's tables.
+
+        :param circle: What needs each other.
+        """
+        for rows in self._constraints.values():
+            rows[:] = [row for row in rows if not _is_within(row, circle)]
 
     def items(self) -> t.Iterator[Item]:
         """What makes them."""
@@ -194,6 +214,12 @@ def _ending(table: t.Any) -> str:
         text += f" WITH ({table.options})"
 
     return text + (f" TABLESPACE {table.tablespace}" if table.tablespace else "")
+
+
+def _is_within(constraint: t.Any, circle: t.Collection[Key]) -> bool:
+    ends = {constraint.conrelid, constraint.confrelid}
+    is_foreign = constraint.contype == "f" and len(ends) == 2
+    return is_foreign and all(("pg_class", end) in circle for end in ends)
 
 
 def _is_serial(column: t.Any) -> bool:
