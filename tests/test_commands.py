@@ -236,7 +236,7 @@ def test_group_help(shell: Shell) -> None:
         "  revision         Write a new revision that says MESSAGE.",
         "  show             Show all of the given REVISIONS, by default the heads.",
         "  snapshot         Write the schema of each database at head to a file.",
-        "  stamp            Let the databases be at TARGET, without running revisions.",
+        "  stamp            Let the databases be at TARGET, and run no revisions.",
         "  upgrade          Run revisions up to TARGET, by default all.",
         "  verify-snapshot  Check that the snapshots are what the revisions make.",
     )
