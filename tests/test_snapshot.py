@@ -406,6 +406,20 @@ def test_wrong_urls_of_a_server(app: Flask, scratch: str, message: str) -> None:
     assert "secret" not in f"{raised.value} {raised.value.hint}"
 
 
+@pytest.mark.parametrize("server", ["postgresql", "mariadb"], indirect=True)
+def test_one_that_is_not_there(app: Flask, url: str) -> None:
+    """A throw-away database that can't be reached is told, without the password."""
+    place = sa.make_url(url).set(username="nobody", password="secret", port=1)
+
+    with app.app_context():
+        with pytest.raises(FlaskAlembicError, match="Can't connect to") as raised:
+            extension(app).snapshot(
+                scratch_url=place.render_as_string(hide_password=False)
+            )
+
+    assert "secret" not in f"{raised.value} {raised.value.hint}"
+
+
 def test_one_url_for_two(apps: Apps, tmp_path: Path) -> None:
     """One throw-away database can't stand for two databases."""
     urls = {name: f"sqlite:///{tmp_path / name}.db" for name in ("default", "auth")}
@@ -459,6 +473,34 @@ def test_hooks_of_the_engine(apps: Apps, sqlite_url: str) -> None:
 
         alembic.snapshot()
         assert alembic.verify_snapshot().ok
+
+
+def test_rows_that_refer_to_later_ones(apps: Apps, server: Server, url: str) -> None:
+    """Rows may refer to those of a table that comes later, or to each other."""
+    app, alembic = apps.plain(url)
+    write_revision(
+        app,
+        "a1",
+        upgrade="op.create_table('z', sa.Column('id', sa.Integer, primary_key=True),"
+        " sa.Column('other', sa.Integer, sa.ForeignKey('z.id')))\n"
+        "op.create_table('a', sa.Column('id', sa.Integer, primary_key=True),"
+        " sa.Column('z_id', sa.Integer, sa.ForeignKey('z.id')))\n"
+        "op.execute('INSERT INTO z (id, other) VALUES (2, 2), (1, 2)')\n"
+        "op.execute('INSERT INTO a (id, z_id) VALUES (1, 1)')",
+    )
+
+    with app.app_context():
+        engine = alembic.databases["default"].engine
+
+        if server.name == "sqlite":
+
+            @sa.event.listens_for(engine, "connect")
+            def connect(connection: t.Any, record: object) -> None:
+                connection.execute("PRAGMA foreign_keys = ON")
+
+        alembic.snapshot(rows=True)
+        assert alembic.verify_snapshot().ok
+        assert alembic.prepare().databases[0].snapshot is not None
 
 
 def test_async(apps: Apps, async_url: str) -> None:

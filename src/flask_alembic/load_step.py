@@ -40,7 +40,7 @@ class LoadStep(PurgeStep):
         self.in_parts: bool = in_parts
         self.before: str | None = None
         """The digest of what an earlier run was ended in."""
-        self.migration_fn = self._run
+        self.migration_fn: t.Any = self._run
         self._load = load
 
     def _run(self, engine_name: str = "", **kwargs: t.Any) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ..errors import FlaskAlembicError
-from ..redaction import redact
+from ..redaction import redact_connecting
+from ..redaction import safe_url
 from ..snapshots.choice import schema_of
 from ..snapshots.kinds import ask
 from ..snapshots.kinds import execute
@@ -58,7 +59,7 @@ def scratch_connection(
     place = _made(database) if url is None else _named(database, url)
 
     with place as found, engine_at(database.engine, found, database.name) as engine:
-        with engine.connect() as connection:
+        with _connected(engine, database) as connection:
             _check(connection, database, found)
             connection.rollback()
             _hurry(connection)
@@ -68,6 +69,22 @@ def scratch_connection(
                 connection.rollback()
                 connection.execution_options(isolation_level="AUTOCOMMIT")
                 empty(connection)
+
+
+def _connected(engine: sa.Engine, database: Database) -> sa.Connection:
+    try:
+        return engine.connect()
+    except sa.exc.DBAPIError as error:
+        raise FlaskAlembicError(
+            f"Can't connect to the throw-away database of '{database.name}' at"
+            f" {safe_url(engine)}: {_reason(error, engine)}",
+            hint=_HINT,
+        ) from None
+
+
+def _reason(error: sa.exc.DBAPIError, engine: sa.Engine) -> str:
+    lines = str(error.orig).strip().splitlines()
+    return redact_connecting(lines[0] if lines else type(error).__name__, engine)
 
 
 @contextmanager
@@ -94,10 +111,9 @@ def _on_server(database: Database) -> t.Iterator[str]:
             connection = stack.enter_context(beside.connect())
             name = stack.enter_context(made_database(connection))
         except sa.exc.DBAPIError as error:
-            reason = redact(str(error.orig).strip().splitlines()[0], engine)
             raise FlaskAlembicError(
                 "A throw-away database can't be made on the server of"
-                f" '{database.name}': {reason}",
+                f" '{database.name}': {_reason(error, engine)}",
                 hint=_HINT,
             ) from error
 
