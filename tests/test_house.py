@@ -53,6 +53,7 @@ LAZY_PACKAGES = (
     "flask_alembic.adopt_reports",
     "flask_alembic.cli.completion",
     "flask_alembic.cli.forms",
+    "flask_alembic.cli.fresh",
     "flask_alembic.cli.folder",
     "flask_alembic.cli.adopt",
     "flask_alembic.cli.options",
@@ -65,6 +66,9 @@ LAZY_PACKAGES = (
     "flask_alembic.history_reports",
     "flask_alembic.operations.",
     "flask_alembic.render",
+    "flask_alembic.scratch",
+    "flask_alembic.snapshot_reports",
+    "flask_alembic.snapshots",
     "flask_alembic.testing",
     "flask_alembic.web",
 )

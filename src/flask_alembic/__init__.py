@@ -59,6 +59,12 @@ if t.TYPE_CHECKING:
     from .run_errors import RunLocked
     from .run_errors import TableLocked
     from .run_errors import UndecidedError
+    from .snapshot_reports import DatabaseSnapshot
+    from .snapshot_reports import DatabaseSnapshotCheck
+    from .snapshot_reports import PreparedDatabase
+    from .snapshot_reports import PrepareReport
+    from .snapshot_reports import SnapshotCheck
+    from .snapshot_reports import SnapshotReport
     from .tenants import Tenant
 
 __all__ = [
@@ -80,6 +86,8 @@ __all__ = [
     "CurrentRevisions",
     "Customised",
     "DatabaseCheck",
+    "DatabaseSnapshot",
+    "DatabaseSnapshotCheck",
     "Differences",
     "EmptyMetadataError",
     "Finding",
@@ -99,11 +107,15 @@ __all__ = [
     "NewRevisions",
     "OutOfDateError",
     "PartialCommitError",
+    "PrepareReport",
+    "PreparedDatabase",
     "ProtectedDatabaseError",
     "RepairReport",
     "RevisionFileError",
     "RunLocked",
     "SchemaMismatchError",
+    "SnapshotCheck",
+    "SnapshotReport",
     "TableLocked",
     "TargetError",
     "Template",
@@ -130,6 +142,7 @@ _LAZY: t.Final = (
     "history_reports",
     "lock_reports",
     "tenants",
+    "snapshot_reports",
 )
 
 

@@ -27,6 +27,7 @@ from .applied_table import undone
 from .checksum import checksum
 from .checksum import file_hash
 from .descriptions import describe
+from .load_step import LoadStep
 from .own_tables import history_name
 from .own_tables import is_model
 from .redaction import redact
@@ -75,11 +76,10 @@ class AppliedLog:
         if self._table is None:
             return
 
-        # A stamp may lead to several revisions.
-        for id_ in step_name(step).split(", "):
-            values = {**who(), **_what(self.context, step, id_), "seconds": seconds}
-            # As parameters: the text is the same each time, and compiled once.
-            self._connection.execute(self._table.insert(), values)
+        made_by = {**who(), "seconds": seconds}
+        rows = [{**made_by, **what} for what in _revisions(self.context, step)]
+        # As parameters: the text is the same each time, and compiled once.
+        self._connection.execute(self._table.insert(), rows)
 
     @property
     def table(self) -> sa.Table | None:
@@ -195,6 +195,24 @@ def _user() -> str | None:
         return getpass.getuser()[:LENGTH]
     except (KeyError, OSError, ImportError):
         return None
+
+
+def _revisions(
+    context: MigrationContext, step: MigrationStep
+) -> t.Iterator[dict[str, t.Any]]:
+    """What is to be noted: a row a revision. A stamp may lead to several."""
+    if not isinstance(step, LoadStep):
+        yield from (_what(context, step, id_) for id_ in step_name(step).split(", "))
+        return
+
+    for revision in step.past:
+        yield {
+            "revision": revision.id[:LENGTH],
+            "direction": step_direction(step),
+            "parents": ",".join(revision.parents),
+            "checksum": revision.checksum,
+            "file_hash": revision.file_hash,
+        }
 
 
 def _what(context: MigrationContext, step: MigrationStep, id_: str) -> dict[str, t.Any]:

@@ -35,12 +35,16 @@ if t.TYPE_CHECKING:
     from .history_reports import Finding
     from .history_reports import HistoryEntry
     from .history_reports import RepairReport
+    from .operations.replay import Scratches
     from .reports import CheckReport
     from .reports import CurrentRevisions
     from .reports import Differences
     from .reports import NewRevisions
     from .reports import VersionTable
     from .run_reports import MigrationReport
+    from .snapshot_reports import PrepareReport
+    from .snapshot_reports import SnapshotCheck
+    from .snapshot_reports import SnapshotReport
     from .tenant_list import Targets
     from .tenants import Tenant
 
@@ -370,6 +374,90 @@ class Alembic(AppBinding):
             return status_all(
                 fleet, tenants_, executor=executor, app=app, workers=workers
             )
+
+    def prepare(
+        self,
+        *,
+        databases: Databases | None = None,
+        x: XArguments | None = None,
+        tag: str | None = None,
+        wait: float | None = None,
+    ) -> PrepareReport:
+        """Bring all databases to the heads, however far they are: an empty one by
+        loading its snapshot, if :meth:`snapshot` has written one, and by the revisions
+        after it; all others by :meth:`upgrade`. Any number of processes may do this at
+        once.
+
+        A snapshot is not used, with a warning, if a revision that it stands for was
+        edited since.
+
+        :param databases: The names of the databases to work on, instead of all.
+        :param x: Arguments for the revisions, as of :meth:`using`.
+        :param tag: A text for the revisions, as of :meth:`using`.
+        :param wait: How long to try to connect to databases that are down, in seconds.
+        :return: What was loaded, and applied.
+        :raises MigrationFailed: If a revision raises, or the snapshot can't be loaded.
+        :raises HalfDoneError: If an earlier run was ended while it loaded another
+            snapshot, where that can't be rolled back.
+
+        .. versionadded:: 4.0
+        """
+        with self.using(databases=databases, x=x, tag=tag, wait=wait):
+            run = self._report(operations.prepare.prepare)
+            return operations.prepare.prepared(self, run)
+
+    def snapshot(
+        self,
+        *,
+        rows: bool | str | t.Iterable[str] | None = None,
+        databases: Databases | None = None,
+        x: XArguments | None = None,
+        tag: str | None = None,
+        scratch_url: str | None = None,
+    ) -> SnapshotReport:
+        """Write the schema of each database at its heads to a file in the migrations
+        folder, for :meth:`prepare`. All revisions are run on a throw-away database,
+        and what was written is proved by loading it into another one.
+
+        :param rows: Whether the rows that revisions insert are written too; or the
+            tables whose rows are. By default it is as in the file that is there.
+        :param databases: The names of the databases to work on, instead of all.
+        :param x: Arguments for the revisions, as of :meth:`using`.
+        :param tag: A text for the revisions, as of :meth:`using`.
+        :param scratch_url: The URL of an empty database to use, and to empty at the
+            end, instead of one that is made and dropped.
+        :return: What was written.
+        :raises FlaskAlembicError: If a snapshot can't hold what revisions make, or no
+            throw-away database can be made.
+        :raises MigrationFailed: If a revision raises on an empty database.
+
+        .. versionadded:: 4.0
+        """
+        with self._replaying(scratch_url, databases=databases, x=x, tag=tag) as found:
+            wanted = operations.snapshot.wanted_rows(rows)
+            return operations.snapshot.snapshot(self, found, wanted)
+
+    def verify_snapshot(
+        self,
+        *,
+        databases: Databases | None = None,
+        x: XArguments | None = None,
+        tag: str | None = None,
+        scratch_url: str | None = None,
+    ) -> SnapshotCheck:
+        """Whether the snapshot of each database is what its revisions make: they are
+        run on a throw-away database, and the snapshot is loaded into another one.
+
+        :param databases: The names of the databases to work on, instead of all.
+        :param x: Arguments for the revisions, as of :meth:`using`.
+        :param tag: A text for the revisions, as of :meth:`using`.
+        :param scratch_url: As of :meth:`snapshot`.
+        :return: What differs. ``check.ok`` sums it up.
+
+        .. versionadded:: 4.0
+        """
+        with self._replaying(scratch_url, databases=databases, x=x, tag=tag) as found:
+            return operations.snapshot.verify_snapshot(self, found)
 
     def downgrade(
         self,
@@ -789,6 +877,24 @@ class Alembic(AppBinding):
 
         environment.report = MigrationReport(databases=found)
         return environment.report
+
+    @contextmanager
+    def _replaying(
+        self, scratch_url: str | None, **options: t.Any
+    ) -> t.Iterator[Scratches]:
+        """Let runs note nothing: they are on databases that nobody keeps."""
+        run: dict[str, t.Any] = {"history": False, "journal": False, "lock": False}
+
+        if scratch_url is not None:
+            run["scratch_url"] = scratch_url
+
+        with self.using(**options):
+            environment = self._environment()
+
+            with environment.using(environment.options.also(run=run)):
+                urls = environment.run_settings.scratch_url
+                selected = environment.options.select(self.databases)
+                yield operations.replay.scratches(selected, urls)
 
     def _report(
         self,

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .descriptions import describe
 from .errors import FlaskAlembicError
+from .load_step import LoadStep
 from .offline_connection import how_to_write
 from .redaction import redact
 from .revision_files import line_in
@@ -85,6 +86,12 @@ class Failure:
         return step_name(self.step)
 
     @property
+    def subject(self) -> str:
+        """Begins a sentence about what failed."""
+        what = "The snapshot of" if isinstance(self.step, LoadStep) else "Revision"
+        return f"{what} {self.revision}"
+
+    @property
     def path(self) -> str | None:
         """The file of the revision. A stamp has none."""
         script = step_script(self.step)
@@ -102,7 +109,7 @@ def migration_failed(failure: Failure) -> MigrationFailed:
 
     return make_error(
         MigrationFailed,
-        f"Revision {failure.revision} failed on the database '{failure.database}':"
+        f"{failure.subject} failed on the database '{failure.database}':"
         f" {failure.reason}",
         _hint(failure),
         failure,
@@ -203,6 +210,9 @@ def _cure(error: BaseException) -> str | None:
 
 
 def _hint(failure: Failure) -> str:
+    if isinstance(failure.step, LoadStep):
+        return failure.step.cure(is_noted=failure.is_noted)
+
     place = _what_to_mend(failure)
     database = failure.database
 

@@ -40,13 +40,14 @@ class HistoryEntry:
     """Id of the revision; ``base`` for a stamp that left none."""
 
     direction: Direction
-    """``"upgrade"``, ``"downgrade"`` or ``"stamp"``."""
+    """``"upgrade"``, ``"downgrade"``, ``"stamp"``, or ``"snapshot"`` if it was in one
+    that was loaded."""
 
     applied_at: datetime
     """When, in UTC."""
 
     seconds: float
-    """How long it ran, without the commit."""
+    """How long it ran, without the commit; of a snapshot how long all of it took."""
 
     run_by: str | None
     """Who ran it: the user of the operating system."""

@@ -32,6 +32,7 @@ KNOWN_OPTIONS: t.Final = frozenset(
         "lock",
         "lock_timeout",
         "protected",
+        "scratch_url",
         "show_queries",
         "tenants",
     }

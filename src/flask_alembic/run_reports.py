@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
 
-Direction = t.Literal["upgrade", "downgrade", "stamp"]
+Direction = t.Literal["upgrade", "downgrade", "stamp", "snapshot"]
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,12 @@ class AppliedStep:
     """Name of the database."""
 
     revision: str
-    """Id of the revision; for a stamp the new ids, joined by a comma, or ``base``."""
+    """Id of the revision; for a stamp or a snapshot the new ids, joined by a comma, or
+    ``base``."""
 
     direction: Direction
-    """``"upgrade"``, ``"downgrade"`` or ``"stamp"``."""
+    """``"upgrade"``, ``"downgrade"``, ``"stamp"``, or ``"snapshot"`` if one was
+    loaded."""
 
     message: str
     """First paragraph of the revision's docstring; empty for a stamp."""

@@ -55,6 +55,9 @@ class RunSettings:
     """Whether downgrades and purges have to be confirmed; or the names of the databases
     where they have to be."""
 
+    scratch_url: str | t.Mapping[str, str] | None = None
+    """The URL of a throw-away database, or those of each database by name."""
+
     def with_options(self, options: t.Mapping[str, t.Any]) -> RunSettings:
         """These settings, with those of a caller on top.
 
@@ -163,6 +166,17 @@ def _names(key: str, value: object) -> bool | tuple[str, ...]:
     raise config_error(key, value, "must be true, false or a list of databases")
 
 
+def _urls(key: str, value: object) -> object:
+    given = list(value.values()) if isinstance(value, t.Mapping) else [value]
+
+    if not all(isinstance(url, str) for url in given):
+        # Not as it is: it may hold a password.
+        kind = type(value).__name__
+        raise config_error(key, kind, "must be a URL, or a dict of database to URL")
+
+    return value
+
+
 _CHECKS: t.Final[dict[str, t.Callable[[str, t.Any], t.Any]]] = {
     "lock": _lock,
     "lock_timeout": _seconds,
@@ -173,4 +187,5 @@ _CHECKS: t.Final[dict[str, t.Callable[[str, t.Any], t.Any]]] = {
     "history": _boolean,
     "changed_revisions": _reaction,
     "protected": _names,
+    "scratch_url": _urls,
 }

@@ -6,6 +6,7 @@ import inspect
 import logging
 import typing as t
 
+from .load_step import LoadStep
 from .reports import Direction
 from .version_rows import PurgeStep
 
@@ -55,7 +56,7 @@ def step_direction(step: MigrationStep) -> Direction:
     :return: The direction.
     """
     if step_script(step) is None:
-        return "stamp"
+        return "snapshot" if isinstance(step, LoadStep) else "stamp"
 
     return "upgrade" if step.is_upgrade else "downgrade"
 

@@ -1,11 +1,10 @@
-"""An engine like another one, with a pool of its own."""
+"""An engine like another one, whose connections come from somewhere else."""
 
 from __future__ import annotations
 
 import typing as t
 
-if t.TYPE_CHECKING:
-    import sqlalchemy as sa
+import sqlalchemy as sa
 
 
 class _OwnPool:
@@ -16,14 +15,20 @@ class _OwnPool:
     pool: t.Any = None
 
 
-def twin_engine(engine: sa.Engine, pool: sa.Pool) -> sa.Engine:
-    """Make an engine with the same options and event hooks.
+def twin_engine(engine: sa.Engine, pool: sa.Pool, **changed: t.Any) -> sa.Engine:
+    """An engine with the same options and event hooks.
 
     :param engine: Any engine.
-    :param pool: The pool of the new one.
-    :return: The new one. Its pool is the caller's to dispose.
+    :param pool: Where the connections of the other one come from.
+    :param changed: Other attributes that differ.
+    :return: The other one.
     """
-    kind: type[sa.Engine] = type("Engine", (_OwnPool, type(engine)), {})
+    kind = type(engine)
+
+    # It may be a twin itself.
+    if not issubclass(kind, _OwnPool):
+        kind = type("Engine", (_OwnPool, kind), {})
+
     twin = kind.__new__(kind)
-    vars(twin).update(vars(engine), pool=pool)
+    vars(twin).update(vars(engine), pool=pool, **changed)
     return twin

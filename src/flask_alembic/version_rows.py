@@ -34,13 +34,13 @@ class PurgeStep(StampStep):
         self,
         script: ScriptDirectory,
         ids: t.Iterable[str],
-        heads: t.Iterable[str],
+        heads: t.Collection[str],
         kept: t.Iterable[str] = (),
         *,
         asked_for: bool = False,
     ) -> None:
         # Callbacks of the user's may ask for the revisions of these.
-        files = {found.revision for found in script.walk_revisions()}
+        files = {found.revision for found in script.walk_revisions()} if heads else ()
         known = tuple(id_ for id_ in heads if id_ in files)
         super().__init__(known, tuple(ids), True, True, script.revision_map)
         self.kept: tuple[str, ...] = tuple(kept)

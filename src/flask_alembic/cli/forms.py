@@ -21,6 +21,16 @@ Ids = t.Mapping[str, t.Sequence[str]]
 AnyScript = t.Union["Script", "Revision"]
 
 
+def json_option(command: F) -> F:
+    """The option ``--json`` of a command that acts. It is the parameter ``form``.
+
+    :param command: The command's function.
+    :return: The same, with the option.
+    """
+    option = click.option("--json", "form", flag_value="json", help="Answer in JSON.")
+    return option(command)
+
+
 def machine_forms(command: F) -> F:
     """The options ``--ids`` and ``--json`` of a command that answers, of which the last
     one counts. They are the parameter ``form``.

@@ -26,13 +26,16 @@ _COMMANDS: t.Final = {
     "merge": "write",
     "migrate": "write",
     "mkdir": "folder",
+    "prepare": "fresh",
     "repair": "repair",
     "resume": "run",
     "revision": "write",
     "show": "read",
+    "snapshot": "fresh",
     "stamp": "run",
     "status": "tenants",
     "upgrade": "run",
+    "verify-snapshot": "fresh",
 }
 
 QUIET: t.Final = "flask_alembic.quiet"

@@ -141,7 +141,7 @@ def stamp(
     skip_missing: bool,
     verbose: bool,
 ) -> None:
-    """Let the databases be at TARGET, without running revisions.
+    """Let the databases be at TARGET, and run no revisions.
 
     With --sql it may be a range START:TARGET, where START is base by default.
 

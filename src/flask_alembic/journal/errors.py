@@ -63,6 +63,9 @@ def in_the_way(place: Place, entries: t.Sequence[Entry]) -> HalfDoneError:
     :param entries: What is noted of it.
     :return: The error to raise.
     """
+    if place.of.direction == "snapshot":
+        return half_loaded(place, entries[-1])
+
     lines = [f"  {e.position}. {_short(e.statement)}" for e in entries]
     return HalfDoneError(
         f"{place.subject}. It comes first. What took effect of it:\n"
@@ -71,6 +74,24 @@ def in_the_way(place: Place, entries: t.Sequence[Entry]) -> HalfDoneError:
             entries[-1],
             "Run 'flask db resume', which completes it. Or undo by hand what took"
             f" effect, and run {place.stamp}, which forgets it.",
+        ),
+    )
+
+
+def half_loaded(place: Place, entry: Entry) -> HalfDoneError:
+    """A part of a snapshot is there.
+
+    :param place: Where.
+    :param entry: What is noted of it.
+    :return: The error to raise.
+    """
+    return HalfDoneError(
+        f"A snapshot is half loaded on the database '{place.database}': the run that"
+        " loaded it was ended.",
+        **place.data(
+            entry,
+            "Run 'flask db prepare' with that snapshot, which loads it anew. Or drop"
+            " the database, and make an empty one.",
         ),
     )
 

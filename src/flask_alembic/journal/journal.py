@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import alembic_internals
 from ..history import History
+from ..load_step import LoadStep
 from ..sqlite import is_busy
 from ..steps import step_direction
 from ..steps import step_name
@@ -21,6 +22,7 @@ from .guard import Guard
 from .table import COMMITTING
 from .table import HalfDone
 from .table import JournalTable
+from .table import make_entry
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -153,12 +155,28 @@ class Journal:
             yield guard
             return
 
+        if isinstance(step, LoadStep):
+            self._note_load(of, step)
+            yield guard
+            return
+
         if self.table.commits_ddl:
             # Not later: that commits.
             self.is_ready()
 
         with guard.listening():
             yield guard
+
+    def _note_load(self, of: HalfDone, step: LoadStep) -> None:
+        """Note that a snapshot is being loaded, where a part of it would be kept. Who
+        loads it commits the note first.
+        """
+        noted = self.found.get(of, {}).values()
+        step.before = next((entry.statement for entry in noted), None)
+
+        if step.in_parts and self.is_ready():
+            self.table.remove(of)
+            self.table.add(of, [make_entry(1, step.digest)])
 
     def finish(self, step: MigrationStep) -> tuple[str, ...]:
         """Forget the statements of a step that is over; for a stamp all that is half
@@ -227,6 +245,10 @@ class Journal:
         )
 
     def _is_stale(self, of: HalfDone, heads: t.Collection[str]) -> bool:
+        # It was loaded into an empty database.
+        if of.direction == "snapshot":
+            return bool(heads)
+
         script = self._context.script
         applied = set(heads)
 

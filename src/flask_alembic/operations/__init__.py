@@ -14,11 +14,14 @@ if t.TYPE_CHECKING:
     from . import ensure_version as ensure_version
     from . import merge as merge
     from . import offline as offline
+    from . import prepare as prepare
     from . import read as read
     from . import repair as repair
+    from . import replay as replay
     from . import resume as resume
     from . import revision as revision
     from . import settled as settled
+    from . import snapshot as snapshot
     from . import stamp as stamp
     from . import upgrade as upgrade
 
@@ -30,11 +33,14 @@ _VERBS: t.Final = frozenset(
         "ensure_version",
         "merge",
         "offline",
+        "prepare",
         "read",
         "repair",
+        "replay",
         "resume",
         "revision",
         "settled",
+        "snapshot",
         "stamp",
         "upgrade",
     }

@@ -15,6 +15,7 @@ from ..errors import UnknownRevisionError
 from ..history import History
 
 if t.TYPE_CHECKING:
+    import sqlalchemy as sa
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
@@ -42,6 +43,14 @@ class Facade(t.Protocol):
     def databases(self) -> dict[str, Database]: ...
 
     def rev_id(self) -> str: ...
+
+    def using(
+        self, *, databases: t.Iterable[str] | None = None
+    ) -> t.ContextManager[None]: ...
+
+    def use_connection(
+        self, connection: t.Mapping[str, sa.Connection]
+    ) -> t.ContextManager[None]: ...
 
     def run_migrations(self, fn: t.Any, **kwargs: t.Any) -> t.Any: ...
 

@@ -150,6 +150,9 @@ def _journal(
     unknown = History(script).unknown({id_ for id_, _ in rows})
 
     for id_, direction in rows:
+        if direction == "snapshot" and not heads:
+            continue  # 'prepare' goes on with it
+
         is_done = (id_ in applied) == (direction != "downgrade")
 
         if is_done or id_ in unknown:

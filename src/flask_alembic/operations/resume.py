@@ -7,6 +7,7 @@ import typing as t
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.migration import MigrationStep
 
+from ..errors import FlaskAlembicError
 from ..errors import UnknownRevisionError
 from ..history import History
 from ..journal import open_journal
@@ -39,6 +40,12 @@ def resume(alembic: Facade) -> None:
 
 
 def _step(alembic: Facade, database: str, of: HalfDone) -> MigrationStep:
+    if of.direction == "snapshot":
+        raise FlaskAlembicError(
+            f"A snapshot is half loaded on the database '{database}'.",
+            hint="Run 'flask db prepare', which loads it anew.",
+        )
+
     script = alembic.script_directory
 
     if History(script).unknown([of.revision]):

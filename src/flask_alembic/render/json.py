@@ -17,7 +17,7 @@ def revisions_json(revisions: t.Iterable[RevisionInfo]) -> str:
     :param revisions: The revisions.
     :return: A document.
     """
-    return _document({"revisions": [asdict(info) for info in revisions]})
+    return document({"revisions": [asdict(info) for info in revisions]})
 
 
 def current_json(
@@ -38,7 +38,7 @@ def current_json(
         }
         for name, revisions in databases.items()
     ]
-    return _document({"databases": found})
+    return document({"databases": found})
 
 
 def check_json(report: CheckReport) -> str:
@@ -57,7 +57,7 @@ def check_json(report: CheckReport) -> str:
         }
         for database in report.databases
     ]
-    return _document({"ok": report.ok, "databases": found})
+    return document({"ok": report.ok, "databases": found})
 
 
 def applied_json(databases: t.Mapping[str, t.Iterable[HistoryEntry]]) -> str:
@@ -70,7 +70,7 @@ def applied_json(databases: t.Mapping[str, t.Iterable[HistoryEntry]]) -> str:
         {"name": name, "applied": [_entry(entry) for entry in entries]}
         for name, entries in databases.items()
     ]
-    return _document({"databases": found})
+    return document({"databases": found})
 
 
 def _entry(entry: HistoryEntry) -> dict[str, t.Any]:
@@ -79,6 +79,11 @@ def _entry(entry: HistoryEntry) -> dict[str, t.Any]:
     return facts
 
 
-def _document(content: t.Any) -> str:
+def document(content: t.Any) -> str:
+    """Anything as JSON.
+
+    :param content: Plain data.
+    :return: A document.
+    """
     # ASCII, so that it can be written in any locale.
     return json.dumps(content, indent=2)
