@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import subprocess
 import sys
 from pathlib import Path
@@ -214,7 +215,9 @@ def test_unknown() -> None:
     assert is_same("1-a", "2-b")
 
 
-names = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
+names = st.from_regex(r"[a-z]{1,8}", fullmatch=True).filter(
+    lambda name: not keyword.iskeyword(name)
+)
 texts = st.text(max_size=20)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
