@@ -176,7 +176,9 @@ def _line(
         race,
         BARE,
         Limit(limit, "× bare"),
-        chart=("revisions", count) if command == "heads" and not end else None,
+        chart=("heads, by revisions", count)
+        if command == "heads" and not end
+        else None,
     )
 
 

@@ -70,7 +70,7 @@ def _line(server: Server, verb: str, tables: int, race: Race) -> Line:
         race,
         FLASK_ALEMBIC.name,
         Limit(4, "times faster", at_least=True),
-        chart=(f"tables, {server.name}", tables) if verb == "check" else None,
+        chart=(f"check, by tables, {server.name}", tables) if verb == "check" else None,
     )
     wrong = {name: f"{cell}{_wrong(race, name)}" for name, cell in line.cells.items()}
     return replace(line, cells=wrong)

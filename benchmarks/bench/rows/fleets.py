@@ -126,7 +126,7 @@ def _line(fleets: Fleets, ours: int, theirs: int) -> Line:
         if is_largest
         else None,
         race=race,
-        points=(Point(f"tenants, {server}", ours, seconds),),
+        points=(Point(f"upgrade, by {KINDS[server]}, {server}", ours, seconds),),
     )
 
 

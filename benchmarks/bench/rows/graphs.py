@@ -12,9 +12,10 @@ from bench.histories import merging
 from bench.histories import Step
 from bench.histories import write
 from bench.lab import Lab
+from bench.lines import duration
 from bench.lines import Limit
 from bench.lines import Line
-from bench.lines import number
+from bench.lines import NOTHING
 from bench.measuring import alternate
 from bench.measuring import Contestant
 from bench.measuring import Missing
@@ -85,5 +86,5 @@ def _race(lab: Lab, what: str, migrations: str, count: int) -> Race:
 def _absolute(line: Line, race: Race) -> Line:
     """The same line, with what is asked in seconds."""
     own = race.median(OURS.name, "cpu")
-    cell = f"{number(own)} s" if own is not None else "-"
+    cell = duration(own) if own is not None else NOTHING
     return replace(line, value=own, cells={**line.cells, OURS.name: cell})

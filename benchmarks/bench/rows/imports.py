@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from statistics import median
 
+from bench.comparisons import seconds
 from bench.lab import check
 from bench.lab import Lab
 from bench.lines import Limit
@@ -35,7 +36,7 @@ def measure(lab: Lab, wanted: t.Collection[str]) -> t.Iterator[Line]:
         "c",
         "import and init_app, share of Flask + Flask-SQLAlchemy",
         {
-            name: f"{number(share)} % ({number(race.median(name, 'cpu') or 0)} s)"
+            name: f"{number(share)} % ({seconds(race, name, 'cpu')})"
             for name, share in shares.items()
         },
         value=shares.get(OURS.name),

@@ -95,7 +95,9 @@ class Replay:
             if not made:
                 made.append(self._snapshot())
 
-            return self._run(OURS, "prepare", str(self.prepared))
+            sample = self._run(OURS, "prepare", str(self.prepared))
+            # Without a snapshot it would be the same as an upgrade.
+            return check(sample, directions=["snapshot"])
 
         return Contestant(PREPARED, run)
 

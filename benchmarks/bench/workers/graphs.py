@@ -4,7 +4,6 @@ date on the way back to base. Nothing is run on a database.
 
 from __future__ import annotations
 
-import importlib
 import typing as t
 
 import sqlalchemy as sa
@@ -90,13 +89,9 @@ def _context(script: ScriptDirectory) -> MigrationContext:
 
 
 def _maintainer() -> type[HeadMaintainer]:
-    rooms = importlib.import_module("flask_alembic.alembic_internals")
-    found: type[HeadMaintainer] | None = getattr(rooms, "Maintainer", None)
+    from flask_alembic.version_rows import Maintainer
 
-    if found is None:
-        raise Missing("AttributeError: there is no alembic_internals.Maintainer")
-
-    return found
+    return Maintainer
 
 
 def _silent(base: type[HeadMaintainer]) -> type[HeadMaintainer]:

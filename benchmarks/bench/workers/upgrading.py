@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import sqlalchemy as sa
 from flask import Flask
 
@@ -29,7 +31,7 @@ def measure(task: Task) -> Found:
         # What a process that migrates has loaded in any case.
         import alembic.autogenerate  # noqa: F401
 
-        _, found = timed(method(extension, task["verb"]))
+        report, found = timed(method(extension, task["verb"]))
 
     with engine.connect() as connection:
         names = sa.inspect(connection).get_table_names()
@@ -40,7 +42,18 @@ def measure(task: Task) -> Found:
         )
 
     tables = sum(name[:1] == "t" and name[1:].isdigit() for name in names)
-    return {**found, "heads": list(heads), "tables": tables}
+    return {
+        **found,
+        "heads": list(heads),
+        "tables": tables,
+        "directions": _directions(report),
+    }
+
+
+def _directions(report: t.Any) -> list[str]:
+    """The kinds of steps that ran, where the method tells of them."""
+    steps = getattr(getattr(report, "run", report), "steps", ())
+    return sorted({step.direction for step in steps})
 
 
 if __name__ == "__main__":
