@@ -82,11 +82,6 @@ class AppliedLog:
         self._connection.execute(self._table.insert(), rows)
 
     @property
-    def table(self) -> sa.Table | None:
-        """The table, when it has been prepared; ``None`` where nothing is noted."""
-        return self._table
-
-    @property
     def _connection(self) -> sa.Connection:
         return t.cast(sa.Connection, self.context.connection)
 

@@ -79,6 +79,17 @@ def find(context: MigrationContext) -> AppliedTable:
     return AppliedTable(_table(name, schema), is_there and not is_model(context, name))
 
 
+def usual_table(context: MigrationContext) -> sa.Table | None:
+    """The table where it is on a database that we made: beside the version table.
+
+    :param context: The context of a database.
+    :return: The table; ``None`` if the models have one of that name.
+    """
+    name = history_name(context)
+    is_ours = not is_model(context, name)
+    return _table(name, context.version_table_schema) if is_ours else None
+
+
 def has_table(connection: sa.Connection, name: str, schema: str | None) -> bool:
     """Whether there is a table that can be seen.
 

@@ -5,7 +5,6 @@ while they are. How it is run is not known here.
 from __future__ import annotations
 
 import typing as t
-from contextlib import nullcontext
 
 from sqlalchemy.exc import OperationalError
 
@@ -17,8 +16,6 @@ from .step_settings import step_settings
 from .version_table import read_heads
 
 if t.TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import MigrationStep
 
@@ -37,8 +34,6 @@ class Asked:
     :param database: Its name.
     :param settings: How to run.
     :param journal: What is half done there, if that is noted.
-    :param installs_op: Whether who is asked may use ``op``, which is one for all
-        threads.
     """
 
     def __init__(
@@ -47,8 +42,6 @@ class Asked:
         database: str,
         settings: RunSettings,
         journal: Journal | None,
-        *,
-        installs_op: bool = True,
     ) -> None:
         self.heads: tuple[str, ...] = ()
         self.steps: list[MigrationStep] = []
@@ -56,7 +49,6 @@ class Asked:
         self._database = database
         self._settings = settings
         self._journal = journal
-        self._installs_op = installs_op
         self._is_open = True
 
     @property
@@ -93,7 +85,7 @@ class Asked:
         context = self._context
         self.heads = read_heads(context, self._database)
 
-        with self._op():
+        with alembic_internals.proxies(make_operations(context)):
             self.steps = list(work(self.heads, context) or ())
 
         for step in self.steps:
@@ -101,12 +93,6 @@ class Asked:
 
         self.end_read()
         self._is_open = False
-
-    def _op(self) -> AbstractContextManager[None]:
-        if not self._installs_op:
-            return nullcontext()
-
-        return alembic_internals.proxies(make_operations(self._context))
 
     def was_overtaken(self) -> bool:
         """Whether there is something to ask: nothing was asked yet, or another run has

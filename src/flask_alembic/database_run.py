@@ -58,7 +58,6 @@ class DatabaseRun:
     :param names: The names of all databases, also of those that are left alone.
     :param settings: How to run.
     :param recorder: What makes tapes of the steps, for other databases.
-    :param installs_op: Whether who is asked for the steps may use ``op``.
     """
 
     def __init__(
@@ -69,7 +68,6 @@ class DatabaseRun:
         settings: RunSettings,
         *,
         recorder: Recorder | None = None,
-        installs_op: bool = True,
     ) -> None:
         self.name: str = name
         self.context: MigrationContext = context
@@ -85,9 +83,7 @@ class DatabaseRun:
         self._journal: Journal | None = open_journal(
             context, name, is_on=settings.journal
         )
-        self.asked: Asked = Asked(
-            context, name, settings, self._journal, installs_op=installs_op
-        )
+        self.asked: Asked = Asked(context, name, settings, self._journal)
 
     @property
     def steps(self) -> list[MigrationStep]:
@@ -98,6 +94,11 @@ class DatabaseRun:
     def is_half_done(self) -> bool:
         """Whether a revision is, as it is noted."""
         return self._journal is not None and bool(self._journal.found)
+
+    def read_journal(self) -> None:
+        """Read what is half done, while other runs are kept off."""
+        if self._journal is not None:
+            self._journal.read()
 
     @property
     def is_noted(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from functools import cached_property
 
 import sqlalchemy as sa
 from alembic.runtime.migration import HeadMaintainer
@@ -68,17 +69,25 @@ class Maintainer(HeadMaintainer):
         super().__init__(context, heads)
         self.skipped: tuple[str, ...] = tuple(skipped)
         self._applied: _Applied | None = None
-        column = context._version.c.version_num
-        at = column == sa.bindparam("old")
-        self._insert = sa.insert(context._version).values(
-            version_num=sa.bindparam("new")
-        )
-        self._delete = sa.delete(context._version).where(at)
-        self._update = (
-            sa.update(context._version)
-            .where(at)
-            .values(version_num=sa.bindparam("new"))
-        )
+
+    @cached_property
+    def _insert(self) -> sa.Insert:
+        new: sa.BindParameter[str] = sa.bindparam("new")
+        return sa.insert(self.context._version).values(version_num=new)
+
+    @cached_property
+    def _delete(self) -> sa.Delete:
+        old: sa.BindParameter[str] = sa.bindparam("old")
+        column = self.context._version.c.version_num
+        return sa.delete(self.context._version).where(column == old)
+
+    @cached_property
+    def _update(self) -> sa.Update:
+        old: sa.BindParameter[str] = sa.bindparam("old")
+        new: sa.BindParameter[str] = sa.bindparam("new")
+        column = self.context._version.c.version_num
+        update = sa.update(self.context._version)
+        return update.where(column == old).values(version_num=new)
 
     @property
     def rows(self) -> tuple[str, ...]:

@@ -20,10 +20,12 @@ from ..steps import step_name
 from .telling import tell
 
 if t.TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationStep
+
     from ..arguments import RevisionArgument
     from ..environment import Environment
-    from ..replay import Replayed
     from ..reports import AppliedStep
+    from ..tapes import Kind
     from ..tenants import Tenant
     from .fleet import Fleet
 
@@ -95,7 +97,8 @@ class TenantRun:
         :return: Whether nothing is left to be done.
         """
         try:
-            replayed = self._replay(environment)
+            replay = self._make_replay(environment)
+            waiting = self._replay(environment, replay)
         except RunLocked:
             raise
         except CantReplay:
@@ -106,21 +109,22 @@ class TenantRun:
             environment.close(commit=False)
             return self._run_all(environment)
 
-        return replayed.waiting is None or self._run_waiting(environment, replayed)
+        return waiting is None or self._run_waiting(environment, replay.kind, waiting)
 
-    def _replay(self, environment: Environment) -> Replayed:
-        fleet, settings = self._fleet, environment.run_settings
+    def _make_replay(self, environment: Environment) -> Replay:
+        fleet, library = self._fleet, self._fleet.library
 
         if not fleet.job.replays:
             raise CantReplay
 
         context = fleet.alembic.migration_contexts[fleet.name]
-        names = tuple(fleet.databases)
-        database = DatabaseRun(fleet.name, context, names, settings, installs_op=False)
-        replay = Replay(database, fleet.library.tapes, fleet.library.scores)
+        settings, names = environment.run_settings, tuple(fleet.databases)
+        database = DatabaseRun(fleet.name, context, names, settings)
+        return Replay(database, library.tapes, library.scores, fleet.work)
 
+    def _replay(self, environment: Environment, replay: Replay) -> MigrationStep | None:
         try:
-            return replay.run(fleet.work, Patience(settings.lock_timeout))
+            return replay.run(Patience(environment.run_settings.lock_timeout))
         finally:
             self._steps += replay.done
             self._replayed += len(replay.done)
@@ -132,25 +136,26 @@ class TenantRun:
 
         return True
 
-    def _run_waiting(self, environment: Environment, replayed: Replayed) -> bool:
+    def _run_waiting(
+        self, environment: Environment, kind: Kind, waiting: MigrationStep
+    ) -> bool:
         """Run the revision that there is no tape of; if it was not run anywhere yet,
         all that come after it as well.
 
         :return: Whether nothing is left to be done.
         """
-        waiting = t.cast(t.Any, replayed.waiting)
-
         with self._fleet.library.turn:
-            if replayed.is_recorded:
+            tape = self._fleet.library.tapes.find(kind, waiting)
+
+            if tape is None:
+                self._run(environment, self._fleet.job.target)
+                return True
+
+            # Otherwise another thread has run it while we waited for our turn.
+            if tape.obstacle:
                 self._run(environment, step_name(waiting))
-                return False
 
-            # Another thread may have run it while we waited for our turn.
-            if self._fleet.library.tapes.find(replayed.kind, waiting) is not None:
-                return False
-
-            self._run(environment, self._fleet.job.target)
-            return True
+            return False
 
     def _run(self, environment: Environment, target: RevisionArgument) -> None:
         self._is_neutral = False

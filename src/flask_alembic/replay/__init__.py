@@ -6,5 +6,4 @@ from __future__ import annotations
 
 from .replay import CantReplay as CantReplay
 from .replay import Replay as Replay
-from .replay import Replayed as Replayed
 from .score import Scores as Scores

@@ -8,8 +8,12 @@ import time
 import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
+from dataclasses import dataclass
 
 from .. import alembic_internals
+from ..own_tables import history_name
+from ..own_tables import journal_name
+from .score import Writer
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -23,6 +27,21 @@ if t.TYPE_CHECKING:
 # How long revisions may share a transaction on SQLite, in seconds. What they do is
 # quick, and a commit waits for the disk.
 _LONGEST: t.Final = 0.1
+
+_TABLES: t.Final = (
+    "SELECT lower(name) FROM sqlite_master WHERE lower(name) IN (?, ?, ?)"
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where a database is, as a glance tells."""
+
+    heads: tuple[str, ...]
+    """The ids in the version table."""
+    has_version: bool
+    has_history: bool
+    has_journal: bool
 
 
 class Diverged(Exception):
@@ -43,6 +62,23 @@ class Player:
         driver: t.Any = connection.connection.dbapi_connection
         self._driver = driver
         self._cursor = driver.cursor()
+        self._missing: list[str] = []
+
+    def look(self) -> Look:
+        """Where the database is, outside of a transaction."""
+        has_version, has_history, has_journal = self._has_tables()
+        heads: tuple[str, ...] = ()
+
+        if has_version:
+            tables = self._tables
+            self._execute(f"SELECT {tables.column} FROM {tables.version}")
+            heads = tuple(row[0] for row in self._cursor.fetchall())
+
+        return Look(heads, has_version, has_history, has_journal)
+
+    def _has_tables(self) -> tuple[bool, bool, bool]:
+        """Whether the version table is there, the history, the journal."""
+        raise NotImplementedError
 
     @contextmanager
     def playing(self) -> t.Iterator[None]:
@@ -86,8 +122,21 @@ class Player:
         if taped.rows is not None:
             _compare(cursor, taped)
 
+    def begin(self, look: Look) -> None:
+        """Note what has to be made with the first revision.
+
+        :param look: Where the database is.
+        """
+        is_new = not look.has_version and not look.has_history
+
+        if is_new and self._tables.history is not None:
+            self._missing = [self._tables.create_history]
+
     def _start(self, score: Score) -> t.Iterator[str]:
         """What comes before a revision."""
+        yield from self._missing
+        self._missing = []
+
         if score.is_first:
             yield self._tables.create_version
 
@@ -99,6 +148,15 @@ class Player:
 
 class PostgreSQLPlayer(Player):
     """Sends a revision as one text, which begins a transaction and commits it."""
+
+    def _has_tables(self) -> tuple[bool, bool, bool]:
+        tables = self._tables
+        literal = Writer(self._database.context.dialect, tables).literal
+        names = (tables.version, tables.history or "", tables.journal)
+        tests = (f"to_regclass({literal(name)}) IS NOT NULL" for name in names)
+        self._execute(f"SELECT {', '.join(tests)}")
+        version, history, journal = self._cursor.fetchone()
+        return version, history, journal
 
     @contextmanager
     def playing(self) -> t.Iterator[None]:
@@ -167,6 +225,14 @@ class SQLitePlayer(Player):
     def __init__(self, database: DatabaseRun, tables: Tables) -> None:
         super().__init__(database, tables)
         self._begun: float | None = None
+
+    def _has_tables(self) -> tuple[bool, bool, bool]:
+        context = self._database.context
+        names = context.version_table, history_name(context), journal_name(context)
+        self._cursor.execute(_TABLES, [name.lower() for name in names])
+        found = {row[0] for row in self._cursor.fetchall()}
+        version, history, journal = (name.lower() in found for name in names)
+        return version, history, journal
 
     def play(self, score: Score) -> bool:
         """Execute a score."""
@@ -250,6 +316,8 @@ def find_player(context: MigrationContext) -> type[Player] | None:
         and not _is_listened_to(connection)
         and _begins_plainly(connection)
         and not connection.get_execution_options().get("schema_translate_map")
+        # That would be another file.
+        and not (_is_sqlite(connection) and context.version_table_schema)
     )
     return _PLAYERS.get((dialect.name, dialect.driver)) if is_usual else None
 

@@ -15,9 +15,11 @@ from ..steps import step_direction
 from ..steps import step_name
 from ..tapes import kind_of
 from .players import find_player
+from .players import Look
 from .players import Player
 from .score import Score
 from .score import Scores
+from .score import Tables
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -26,13 +28,9 @@ if t.TYPE_CHECKING:
     from ..database_run import DatabaseRun
     from ..locks import Patience
     from ..tapes import Kind
-    from ..tapes import Tape
     from ..tapes import Tapes
 
-    Work = t.Callable[
-        [tuple[str, ...], MigrationContext], t.Iterable[MigrationStep] | None
-    ]
-    Playable = list[tuple[MigrationStep, Tape]]
+    Work = t.Callable[[tuple[str, ...], MigrationContext], t.Iterable[MigrationStep]]
 
 
 # How long a lock is believed to be ours, in seconds. Each revision looks at the version
@@ -45,18 +43,12 @@ class CantReplay(Exception):
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """What is left after a replay."""
+class Path:
+    """What is to be played on a database, from where it stands."""
 
+    scores: tuple[tuple[MigrationStep, Score], ...] = ()
     waiting: MigrationStep | None = None
-    """The step that comes next, and that there is no tape of; ``None`` if all is done.
-    """
-
-    is_recorded: bool = False
-    """Whether that step is known, and can't be replayed."""
-
-    kind: Kind = ()
-    """The kind of database."""
+    """The step after that, if there is one."""
 
 
 class Replay:
@@ -65,124 +57,143 @@ class Replay:
     :param database: The database.
     :param tapes: The tapes that there are.
     :param scores: The scores that there are.
+    :param work: Called with the heads and the context; returns the steps to run.
     """
 
     def __init__(
-        self,
-        database: DatabaseRun,
-        tapes: Tapes,
-        scores: Scores,
+        self, database: DatabaseRun, tapes: Tapes, scores: Scores, work: Work
     ) -> None:
         self._database = database
+        self._context: MigrationContext = database.context
         self._tapes = tapes
         self._scores = scores
-        self._player: type[Player] = Player
+        self._work = work
         self._done: list[AppliedStep] = []
         self._open: list[AppliedStep] = []
-
-    @property
-    def is_neutral(self) -> bool:
+        self.is_neutral: bool = True
         """Whether the session is as it was before."""
-        return all(tape.is_neutral for _, tape in self._playable)
 
     @property
     def done(self) -> tuple[AppliedStep, ...]:
         """What is committed."""
         return tuple(self._done)
 
-    def run(self, work: Work, patience: Patience) -> Replayed:
+    @cached_property
+    def kind(self) -> Kind:
+        """The kind of database."""
+        return kind_of(self._context)
+
+    def run(self, patience: Patience) -> MigrationStep | None:
         """Play what can be played.
 
-        :param work: Called with the heads and the context; returns the steps to run.
         :param patience: How long to wait for other runs.
-        :return: What is left to be done.
+        :return: The step that comes next, and that there is no tape of that is true
+            here; ``None`` if nothing is left to be done.
         :raises CantReplay: If this database is no place for it.
         :raises RunLocked: If another run did not end in time.
         :raises Exception: What the driver raises. What is not committed is rolled back.
         """
-        database = self._database
-        self._player = self._find_player()
-        database.ask_early(work)
+        player = self._find_player()
 
-        if not database.asked.has_work:
-            return self._replayed([])
+        with player.playing():
+            look = player.look()
+            path = self._find_path(look)
 
-        if not self._playable and not database.is_half_done:
-            return self._replayed(database.steps)
+            if not path.scores and not look.has_journal:
+                return path.waiting
 
-        lock = database.find_lock()
+            lock = self._database.find_lock()
 
-        with holding([lock] if lock else [], patience) as locks:
-            database.ask_again(work)
-            vars(self).pop("_playable", None)
-            return self._run_locked(locks.check)
+            with holding([lock] if lock else [], patience) as locks:
+                before, look = look, player.look()
 
-    def _run_locked(self, check_lock: t.Callable[[], None]) -> Replayed:
-        database = self._database
-        database.asked.check_half_done(took_effect=None)
+                if look.heads != before.heads:
+                    path = self._find_path(look)
 
-        if database.is_half_done:
-            raise CantReplay
+                self._run_locked(player, look, path, locks.check)
+                return path.waiting
 
-        if database.settings.history:
-            database.applied_log.prepare()
+    def _run_locked(
+        self,
+        player: Player,
+        look: Look,
+        path: Path,
+        check_lock: t.Callable[[], None],
+    ) -> None:
+        if look.has_journal:
+            self._check_half_done()
 
-        playable = self._playable
+        if path.scores:
+            self._make_history(player, look)
 
-        if playable:
-            with database.migrating():
-                self._play(playable, check_lock)
+            with self._database.migrating():
+                player.begin(look)
+                self._play(player, path, check_lock)
 
-        return self._replayed(database.steps[len(playable) :])
+    def _find_path(self, look: Look) -> Path:
+        found = list(self._work(look.heads, self._context))
+        self._database.asked.end_read()
+        heads = frozenset(look.heads)
+        scores: list[tuple[MigrationStep, Score]] = []
 
-    @cached_property
-    def _playable(self) -> Playable:
-        """The first steps, up to one that can't be played."""
-        found: Playable = []
-
-        for step in self._database.steps:
-            tape = self._tapes.find(self._kind, step)
+        for step in found:
+            tape = self._tapes.find(self.kind, step)
 
             if tape is None or tape.obstacle:
-                break
+                return Path(tuple(scores), step)
 
-            found.append((step, tape))
+            score = self._scores.find(self._database, step, tape, heads, self._tables)
+            scores.append((step, score))
+            heads = score.heads
 
-        return found
+        return Path(tuple(scores))
+
+    def _check_half_done(self) -> None:
+        self._database.read_journal()
+
+        if self._database.is_half_done:
+            raise CantReplay
+
+    def _make_history(self, player: Player, look: Look) -> None:
+        """Make the history where another tool has made the version table. With that, it
+        is made by the first revision.
+        """
+        is_wanted = self._tables.history is not None
+
+        if is_wanted and look.has_version and not look.has_history:
+            self._database.applied_log.prepare()
+
+            if not player.look().has_history:
+                raise CantReplay
 
     @cached_property
-    def _kind(self) -> Kind:
-        return kind_of(self._database.context)
+    def _tables(self) -> Tables:
+        return self._scores.tables(self._database, self.kind)
 
-    def _find_player(self) -> type[Player]:
-        player = find_player(self._database.context)
+    def _find_player(self) -> Player:
+        player = find_player(self._context)
 
         if player is None:
             raise CantReplay
 
-        return player
+        return player(self._database, self._tables)
 
-    def _play(self, playable: Playable, check_lock: t.Callable[[], None]) -> None:
-        database = self._database
-        tables = self._scores.tables(database.context, database.applied_log.table)
-        player = self._player(database, tables)
-        heads = frozenset(database.transaction.maintainer.heads)
+    def _play(
+        self, player: Player, path: Path, check_lock: t.Callable[[], None]
+    ) -> None:
         checked = time.monotonic()
 
-        with player.playing():
-            for step, tape in playable:
-                if time.monotonic() - checked > _OFTEN:
-                    check_lock()
-                    checked = time.monotonic()
+        for step, score in path.scores:
+            self.is_neutral &= score.tape.is_neutral
 
-                score = self._scores.find(database, step, tape, heads)
-                self._play_one(player, step, score)
-                heads = score.heads
+            if time.monotonic() - checked > _OFTEN:
+                check_lock()
+                checked = time.monotonic()
 
-            player.finish()
-            self._commit()
+            self._play_one(player, step, score)
 
-        database.transaction.stand_at(tuple(sorted(heads)))
+        player.finish()
+        self._commit()
 
     def _play_one(self, player: Player, step: MigrationStep, score: Score) -> None:
         started = time.perf_counter()
@@ -203,8 +214,3 @@ class Replay:
     def _commit(self) -> None:
         self._done += self._open
         self._open.clear()
-
-    def _replayed(self, left: t.Sequence[MigrationStep]) -> Replayed:
-        waiting = left[0] if left else None
-        tape = self._tapes.find(self._kind, waiting) if waiting else None
-        return Replayed(waiting, is_recorded=tape is not None, kind=self._kind)

@@ -18,6 +18,8 @@ from sqlalchemy.schema import CreateTable
 from .. import alembic_internals
 from ..applied_log import what_file
 from ..applied_log import who
+from ..applied_table import usual_table
+from ..own_tables import journal_name
 from ..steps import step_direction
 from ..steps import step_key
 from ..steps import step_name
@@ -29,13 +31,12 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationStep
 
     from ..database_run import DatabaseRun
+    from ..tapes import Kind
     from ..tapes import Tape
 
 Change = tuple[str | None, str | None]
 
 # What is left open. No text of a database holds such a character.
-_VERSION: t.Final = "\0v"
-_HISTORY: t.Final = "\0h"
 _NOW: t.Final = "\0n"
 _SECONDS: t.Final = "\0s"
 
@@ -69,12 +70,18 @@ class Score:
 
 @dataclass(frozen=True)
 class Tables:
-    """The names of our tables on one database, as they stand in statements."""
+    """Our tables on databases of a kind, as they stand in statements."""
 
     version: str
+    column: str
+    """The column of the version table."""
     history: str | None
+    """``None`` where nothing is noted."""
+    journal: str
     create_version: str
     """What makes the version table where it is missing."""
+    create_history: str
+    """What makes the history."""
 
     def fill(self, text: str, seconds: str) -> str:
         """A statement that can be executed.
@@ -84,12 +91,29 @@ class Tables:
         :return: The statement.
         """
         now = datetime.now(UTC).replace(tzinfo=None)
-        return (
-            text.replace(_VERSION, self.version)
-            .replace(_HISTORY, self.history or "")
-            .replace(_NOW, now.isoformat(" ", "microseconds"))
-            .replace(_SECONDS, seconds)
-        )
+        filled = text.replace(_NOW, now.isoformat(" ", "microseconds"))
+        return filled.replace(_SECONDS, seconds)
+
+
+def _make_tables(context: MigrationContext, *, has_history: bool) -> Tables:
+    column = alembic_internals.version_column(context)
+    dialect, version = context.dialect, column.table
+    preparer = dialect.identifier_preparer
+    history = usual_table(context) if has_history else None
+    journal = sa.Table(journal_name(context), sa.MetaData(), schema=version.schema)
+
+    def create(table: sa.Table) -> str:
+        made = CreateTable(table, if_not_exists=table is version)
+        return str(made.compile(dialect=dialect))
+
+    return Tables(
+        preparer.format_table(version),
+        preparer.format_column(column),
+        None if history is None else preparer.format_table(history),
+        preparer.format_table(journal),
+        create(version),
+        "" if history is None else create(history),
+    )
 
 
 class Scores:
@@ -97,26 +121,23 @@ class Scores:
 
     def __init__(self) -> None:
         self._known: dict[t.Any, Score] = {}
-        self._created: dict[tuple[str, str], str] = {}
+        self._tables: dict[tuple[Kind, bool], Tables] = {}
 
-    def tables(self, context: MigrationContext, history: sa.Table | None) -> Tables:
+    def tables(self, database: DatabaseRun, kind: Kind) -> Tables:
         """The names of our tables.
 
-        :param context: The context of a database.
-        :param history: The table of applied revisions, if there is one.
-        :return: The names.
+        :param database: A database.
+        :param kind: Its kind.
+        :return: The names, as they are on all databases of the kind.
         """
-        version = alembic_internals.version_column(context).table
-        dialect = context.dialect
-        format_table = dialect.identifier_preparer.format_table
-        key = name, _ = format_table(version), dialect.name
+        key = kind, database.settings.history
 
-        if key not in self._created:
-            create = CreateTable(version, if_not_exists=True)
-            self._created[key] = str(create.compile(dialect=dialect))
+        if key not in self._tables:
+            self._tables[key] = _make_tables(
+                database.context, has_history=database.settings.history
+            )
 
-        noted = None if history is None else format_table(history)
-        return Tables(name, noted, self._created[key])
+        return self._tables[key]
 
     def find(
         self,
@@ -124,6 +145,7 @@ class Scores:
         step: MigrationStep,
         tape: Tape,
         heads: frozenset[str],
+        tables: Tables,
     ) -> Score:
         """The score of a step.
 
@@ -131,51 +153,61 @@ class Scores:
         :param step: The step.
         :param tape: What it executes.
         :param heads: The ids in the version table.
+        :param tables: Our tables there.
         :return: The score.
         """
         # What is noted of this process is not true in one that it forked.
         dialect = database.context.dialect.name
-        key = os.getpid(), dialect, step_key(step), heads, id(tape)
+        key = os.getpid(), dialect, step_key(step), heads, tables, id(tape)
         score = self._known.get(key)
 
         if score is None:
-            score = self._known[key] = _make_score(database, step, tape, heads)
+            score = self._known[key] = _make_score(database, step, tape, heads, tables)
 
         return score
 
 
 def _make_score(
-    database: DatabaseRun, step: MigrationStep, tape: Tape, heads: frozenset[str]
+    database: DatabaseRun,
+    step: MigrationStep,
+    tape: Tape,
+    heads: frozenset[str],
+    tables: Tables,
 ) -> Score:
     context = database.context
     ledger = Ledger(context, heads)
     ledger.update_to_step(t.cast(t.Any, step))
     changes = ledger.changes
-    write = _Writer(context)
+    write = Writer(context.dialect, tables)
     return Score(
         tape,
         database.settings_of(step).ddl_lock_timeout,
         frozenset(ledger.heads),
         not heads,
         tuple(map(write.change, changes)),
-        write.note(step),
+        write.note(step) if tables.history else "",
         write.check(changes),
     )
 
 
-class _Writer:
-    def __init__(self, context: MigrationContext) -> None:
-        dialect = context.dialect
-        column = alembic_internals.version_column(context)
-        self._column = dialect.identifier_preparer.format_column(column)
+class Writer:
+    """Writes statements with values in them.
+
+    :param dialect: That of the database.
+    :param tables: Our tables there.
+    """
+
+    def __init__(self, dialect: sa.Dialect, tables: Tables) -> None:
         string: t.Any = sa.String()
         self._text = string.literal_processor(dialect)
         # What SQLAlchemy doubles for the driver, which gets no values here.
         self._is_doubled = dialect.paramstyle in ("format", "pyformat")
+        self._tables = tables
 
     def change(self, change: Change) -> str:
-        gone, new = (None if id_ is None else self._literal(id_) for id_ in change)
-        table, column = _VERSION, self._column
+        """What changes the version table."""
+        gone, new = (None if id_ is None else self.literal(id_) for id_ in change)
+        table, column = self._tables.version, self._tables.column
 
         if gone is None:
             return f"INSERT INTO {table} ({column}) VALUES ({new})"
@@ -186,9 +218,11 @@ class _Writer:
         return f"UPDATE {table} SET {column} = {new} WHERE {column} = {gone}"
 
     def check(self, changes: t.Iterable[Change]) -> str:
-        rows = f"SELECT count(*) FROM {_VERSION} WHERE {self._column} ="
+        """What fails if that had no effect."""
+        table, column = self._tables.version, self._tables.column
+        rows = f"SELECT count(*) FROM {table} WHERE {column} ="
         tests = [
-            f"({rows} {self._literal(id_)}) = {count}"
+            f"({rows} {self.literal(id_)}) = {count}"
             for change in changes
             for id_, count in zip(change, (0, 1), strict=True)
             if id_ is not None
@@ -196,6 +230,7 @@ class _Writer:
         return f"SELECT 1 / CAST({' AND '.join(tests) or 'true'} AS integer)"
 
     def note(self, step: MigrationStep) -> str:
+        """What notes that a revision was applied."""
         facts = {
             "revision": step_name(step),
             "direction": step_direction(step),
@@ -203,13 +238,15 @@ class _Writer:
             **who(),
             "applied_at": _NOW,
         }
-        values = ", ".join(map(self._literal, facts.values()))
+        values = ", ".join(map(self.literal, facts.values()))
         columns = ", ".join(facts)
         return (
-            f"INSERT INTO {_HISTORY} ({columns}, seconds) VALUES ({values}, {_SECONDS})"
+            f"INSERT INTO {self._tables.history} ({columns}, seconds)"
+            f" VALUES ({values}, {_SECONDS})"
         )
 
-    def _literal(self, value: t.Any) -> str:
+    def literal(self, value: t.Any) -> str:
+        """A value as SQL."""
         if value is None:
             return "NULL"
 
