@@ -316,7 +316,8 @@ def test_excluded_tables_are_not_read(engine: sa.Engine) -> None:
     assert not any("twin_1" in text for text in texts)
 
     if server == "postgresql":
-        reading = [text for text in texts if "format_type(" in text]
+        # The columns, for which the others are found by their ids.
+        reading = [text for text in texts if "attname AS name" in text]
         assert reading
         assert all("twin_0" in text for text in reading)
 
@@ -428,19 +429,19 @@ def _serials(count: int) -> sa.MetaData:
     result = sa.MetaData()
 
     for number in range(count):
-        default = f"abs({number} + length('{'x' * number}'))"
+        default = f"(abs({number} + length('{'x' * number}')))"
         sa.Table(
             f"t{number}",
             result,
             sa.Column("id", sa.Integer, primary_key=True),
             sa.Column("a", sa.Integer, server_default=sa.text(default)),
-            sa.Column("b", sa.Integer, sa.ForeignKey("t0.id"), index=True),
+            sa.Column("b", sa.Integer, sa.ForeignKey(f"t{number}.id"), index=True),
         )
 
     return result
 
 
-@pytest.mark.parametrize("default", [None, "abs(1 - 500)"])
+@pytest.mark.parametrize("default", [None, "(abs(1 - 500))"])
 def test_statements_do_not_grow_with_tables(
     engine: sa.Engine, default: str | None
 ) -> None:

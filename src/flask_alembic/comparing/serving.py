@@ -43,7 +43,7 @@ def serving(
     _replace(inspector, "get_table_names", get_table_names)
 
     for kind in _KINDS:
-        answers = (stored or {}).get(kind, {})
+        answers = dict((stored or {}).get(kind, {}))
         many = getattr(inspector, f"get_multi_{kind}")
         _replace(inspector, f"get_multi_{kind}", _many(many, names, answers))
 
@@ -70,12 +70,19 @@ def _many(
         **options: t.Any,
     ) -> t.Any:
         # No names at all would mean every table.
-        wanted = list(filter_names) if filter_names else names.get(schema, [])
+        every = names.get(schema, [])
+        wanted = set(filter_names or every)
 
-        if all((schema, name) in answers for name in wanted):
-            return {(schema, name): answers[schema, name] for name in wanted}
+        if not wanted <= set(every):
+            return ask(schema=schema, filter_names=list(wanted), **options)
 
-        return ask(schema=schema, filter_names=wanted, **options)
+        # Older versions of Alembic ask about one table after the other.
+        if not all((schema, name) in answers for name in wanted):
+            answers.update(ask(schema=schema, filter_names=every, **options))
+
+        return {
+            key: answers[key] for name in wanted if (key := (schema, name)) in answers
+        }
 
     return get_multi
 
