@@ -6,9 +6,6 @@ import typing as t
 
 import sqlalchemy as sa
 
-from .errors import ConfigurationError
-from .errors import FlaskAlembicError
-
 if t.TYPE_CHECKING:
     from .databases import Database
 
@@ -40,6 +37,8 @@ def enter_schema(connection: sa.Connection, database: Database) -> None:
         quote = connection.dialect.identifier_preparer.quote_identifier
         connection.exec_driver_sql(f"USE {quote(database.schema)}".replace("%", "%%"))
     else:
+        from .errors import ConfigurationError
+
         raise ConfigurationError(
             f"The database '{database.name}' is in the schema '{database.schema}', but"
             f" {connection.dialect.name} has none.",
@@ -51,6 +50,8 @@ def enter_schema(connection: sa.Connection, database: Database) -> None:
 
 def _enter_postgresql(connection: sa.Connection, name: str) -> None:
     if connection.execute(_ENTER, {"name": name}).one_or_none() is None:
+        from .errors import FlaskAlembicError
+
         raise FlaskAlembicError(
             f"There is no schema '{name}'.",
             hint=f'Create it first: CREATE SCHEMA "{name}".',

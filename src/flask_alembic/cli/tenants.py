@@ -9,11 +9,6 @@ import typing as t
 
 import click
 
-from ..fleet_reports import fleet_report_of
-from ..fleet_reports import FleetProgress
-from ..fleet_reports import FleetReport
-from ..render import fleet
-from ..tenant_list import read_lines
 from .group import QUIET
 from .options import alembic_log
 from .options import database_option
@@ -27,6 +22,8 @@ from .progress import progress
 
 if t.TYPE_CHECKING:
     from ..extension import Alembic
+    from ..fleet_reports import FleetProgress
+    from ..fleet_reports import FleetReport
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
@@ -109,6 +106,8 @@ def status(
             _read(all_tenants, tenants), **given(workers=workers)
         )
 
+    from ..render import fleet
+
     echo_lines(fleet.status_lines(found))
 
     if found.failed:
@@ -118,6 +117,8 @@ def status(
 def _read(all_tenants: bool, tenants: t.IO[str] | None) -> list[str] | None:
     if all_tenants and tenants is not None:
         raise click.UsageError("Give --all-tenants or --tenants FILE, not both.")
+
+    from ..tenant_list import read_lines
 
     return None if tenants is None else read_lines(tenants)
 
@@ -147,6 +148,8 @@ def _upgrade_all(
                 tenants, target, progress=meter.tell, **options
             )
     except KeyboardInterrupt as error:
+        from ..fleet_reports import fleet_report_of
+
         if known := fleet_report_of(error):
             _tell(known)
 
@@ -159,6 +162,8 @@ def _upgrade_all(
 
 
 def _tell(report: FleetReport) -> None:
+    from ..render import fleet
+
     lines = fleet.report_lines(report) if report.tenants else []
 
     if report.ok:
@@ -193,6 +198,8 @@ class _Meter:
         """
         if self._is_quiet or progress.tried == progress.total:
             return
+
+        from ..render import fleet
 
         line = fleet.progress_line(progress)
 
