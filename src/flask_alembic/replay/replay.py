@@ -15,8 +15,6 @@ from ..steps import step_direction
 from ..steps import step_name
 from ..tapes import kind_of
 from .players import find_player
-from .players import Look
-from .players import Player
 from .score import Score
 from .score import Scores
 from .score import Tables
@@ -29,6 +27,8 @@ if t.TYPE_CHECKING:
     from ..locks import Patience
     from ..tapes import Kind
     from ..tapes import Tapes
+    from .player import Look
+    from .player import Player
 
     Work = t.Callable[[tuple[str, ...], MigrationContext], t.Iterable[MigrationStep]]
 
