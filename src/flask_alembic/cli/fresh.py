@@ -6,7 +6,6 @@ import typing as t
 
 import click
 
-from ..history import History
 from ..render import snapshots as lines
 from ..render import stamp as stamp_text
 from .forms import json_option
@@ -52,7 +51,7 @@ def prepare(alembic: Alembic, form: str | None, verbose: bool) -> None:
         click.echo(lines.prepare_json(report))
         return
 
-    heads = History(alembic.script_directory).effective_heads
+    heads = alembic.revisions.effective_heads
     tell_lines(lines.prepare_lines(report, _root(alembic)))
     tell_lines(stamp_text.skipped_lines(report.run))
     tell_lines(lines.prepare_summary(report, heads), fg="green")
