@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.config import PostWriteHookConfig
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
+from alembic.script.revision import RevisionMap
 from alembic.util import CommandError
 
 from .alembic_config import database_names
@@ -74,7 +75,7 @@ class RevisionIndex(ScriptDirectory):
             found.revision: LazyScript(found, display(found.path, self.dir))
             for found in graph
         }
-        self.revision_map = LinearMap(scripts, graph)
+        self.revision_map: RevisionMap = LinearMap(scripts, graph)
 
     def _rev_path(self, path: t.Any, *args: t.Any) -> Path:
         """The path of a new file, which is asked before its folder is made."""
