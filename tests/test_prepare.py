@@ -21,6 +21,7 @@ from flask_alembic import Alembic
 from flask_alembic import FlaskAlembicError
 from flask_alembic import HalfDoneError
 from flask_alembic import MigrationFailed
+from flask_alembic.snapshots import choice
 from flask_alembic.snapshots.postgresql import schema as postgresql
 from racers import Race
 from servers import Server
@@ -396,7 +397,7 @@ def half_load(app: Flask, url: str) -> None:
 def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL takes each statement for too much to be in one transaction."""
     monkeypatch.setattr(postgresql, "PART", 1)
-    monkeypatch.setattr("flask_alembic.snapshots.choice.PART", 1)
+    monkeypatch.setattr(choice, "PART", 1)
 
 
 KEEPS = pytest.mark.parametrize("server", ["mariadb", "postgresql"], indirect=True)
