@@ -46,7 +46,12 @@ class Killer:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main() -> None:
+def main(run: t.Callable[[str, str, int], None]) -> None:
+    """Kill runs, one after another.
+
+    :param run: Does it: called with the app's folder, a URL, and the statement to die
+        at; at 0 it lives.
+    """
     folder, url, first, distance = sys.argv[1:]
     results = []
     # What is loaded once is there in all children.
@@ -117,4 +122,4 @@ def state(engine: sa.Engine) -> dict[str, t.Any]:
 
 
 if __name__ == "__main__":
-    main()
+    main(run)

@@ -47,16 +47,17 @@ def the_snapshot(app: Flask) -> Path:
 @pytest.fixture
 def app(apps: Apps, url: str) -> Flask:
     """An app with two revisions: one makes a table, the other a row in it."""
-    app, _ = apps.plain(url)
-    write_revision(app, "a1", upgrade=CREATE_TODO)
-    write_revision(app, "b2", "a1", upgrade=INSERT)
-    return app
+    return with_two_revisions(apps, url)
 
 
 @pytest.fixture
 def sqlite_app(apps: Apps, sqlite_url: str) -> Flask:
     """The same, on SQLite only."""
-    app, _ = apps.plain(sqlite_url)
+    return with_two_revisions(apps, sqlite_url)
+
+
+def with_two_revisions(apps: Apps, url: str) -> Flask:
+    app, _ = apps.plain(url)
     write_revision(app, "a1", upgrade=CREATE_TODO)
     write_revision(app, "b2", "a1", upgrade=INSERT)
     return app
