@@ -20,14 +20,12 @@ from .async_engines import sync_engine
 from .errors import ConnectionFailed
 from .errors import FlaskAlembicError
 from .kept import Unsaved
+from .look import gives_new_connections
 from .redaction import redact_connecting
 from .redaction import safe_url
 
 if t.TYPE_CHECKING:
     from .databases import Database
-
-
-_CONNECT: t.Final = sa.Engine.connect
 
 
 @dataclass(frozen=True)
@@ -250,9 +248,9 @@ def _connection_failed(
 
 def _is_shared(engine: sa.Engine, connection: sa.Connection) -> bool:
     """Whether ``connect()`` gives everybody the same connection, as a test suite may
-    arrange it by a function of its own. SQLAlchemy's gives a new one to each.
+    arrange it by a function of its own.
     """
-    if getattr(engine.connect, "__func__", None) is _CONNECT:
+    if gives_new_connections(engine):
         return False
 
     again = engine.connect()

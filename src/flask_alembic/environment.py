@@ -11,7 +11,6 @@ from functools import cached_property
 from .alembic_objects import AlembicObjects
 from .call_options import CallOptions
 from .context_options import OptionsOfDatabases
-from .schemas import in_version_schema
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -283,6 +282,10 @@ class Environment:
         config: Config,
         script: ScriptDirectory,
     ) -> MigrationContext:
+        from .comparing.defaults import compare_by_meaning
+        from .own_tables import hide
+        from .schemas import in_version_schema
+
         options = self.context_options.find(databases, config, self.dialect)[name]
         options = in_version_schema(options, databases[name])
         connection = self.connections.open(databases[name])
@@ -290,9 +293,6 @@ class Environment:
         # These binds are for scripts; Alembic refuses them here.
         context.configure(connection=connection, **{**options, "literal_binds": False})
         result = context.get_context()
-
-        from .comparing.defaults import compare_by_meaning
-        from .own_tables import hide
 
         if options.get("compare_server_default") is True:
             compare_by_meaning(result)

@@ -35,7 +35,7 @@ if t.TYPE_CHECKING:
     from .history_reports import Finding
     from .history_reports import HistoryEntry
     from .history_reports import RepairReport
-    from .operations.replay import Scratches
+    from .operations.scratch_runs import Scratches
     from .reports import CheckReport
     from .reports import CurrentRevisions
     from .reports import Differences
@@ -894,7 +894,7 @@ class Alembic(AppBinding):
             with environment.using(environment.options.also(run=run)):
                 urls = environment.run_settings.scratch_url
                 selected = environment.options.select(self.databases)
-                yield operations.replay.scratches(selected, urls)
+                yield operations.scratch_runs.scratches(selected, urls)
 
     def _report(
         self,

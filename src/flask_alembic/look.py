@@ -10,10 +10,20 @@ from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import SingletonThreadPool
-from sqlalchemy.pool import StaticPool
+
+from .sqlite import pool_is_database
 
 _CONNECT: t.Final = sa.Engine.connect
+
+
+def gives_new_connections(engine: sa.Engine) -> bool:
+    """Whether ``connect()`` is SQLAlchemy's own, which gives a new connection to each
+    caller. A test suite may put a function of its own in its place.
+
+    :param engine: Any engine.
+    :return: ``True`` if it is.
+    """
+    return getattr(engine.connect, "__func__", None) is _CONNECT
 
 
 class Unusual(Exception):
@@ -31,8 +41,8 @@ def looking(engine: sa.Engine, *, keep_pooled: bool) -> t.Iterator[sa.Connection
     """
     if (
         engine.dialect.is_async
-        or isinstance(engine.pool, (SingletonThreadPool, StaticPool))
-        or getattr(engine.connect, "__func__", None) is not _CONNECT
+        or pool_is_database(engine)
+        or not gives_new_connections(engine)
     ):
         raise Unusual
 

@@ -17,9 +17,9 @@ if t.TYPE_CHECKING:
     from . import prepare as prepare
     from . import read as read
     from . import repair as repair
-    from . import replay as replay
     from . import resume as resume
     from . import revision as revision
+    from . import scratch_runs as scratch_runs
     from . import settled as settled
     from . import snapshot as snapshot
     from . import stamp as stamp
@@ -36,7 +36,7 @@ _VERBS: t.Final = frozenset(
         "prepare",
         "read",
         "repair",
-        "replay",
+        "scratch_runs",
         "resume",
         "revision",
         "settled",

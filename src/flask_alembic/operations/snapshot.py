@@ -29,11 +29,11 @@ from ..snapshots.text import written
 from .facade import Facade
 from .past import changes_since
 from .past import past_of
-from .replay import replay
-from .replay import Replayed
-from .replay import Scratch
-from .replay import Scratches
-from .replay import versioned
+from .scratch_runs import replay
+from .scratch_runs import Replayed
+from .scratch_runs import Scratch
+from .scratch_runs import Scratches
+from .scratch_runs import versioned
 
 if t.TYPE_CHECKING:
     from pathlib import Path
