@@ -774,7 +774,7 @@ def test_command_in_the_group_of_all(
 
     app, _ = apps.plain(sqlite_url)
     assert db(app, "seed").output == "seeded 1\n"
-    assert "  seed            Add rows.\n" in db(app, "--help").output
+    assert "  seed             Add rows.\n" in db(app, "--help").output
 
 
 def test_command_instead_of_ours(sqlite_url: str, apps: Apps, db: Cli) -> None:
@@ -789,7 +789,7 @@ def test_command_instead_of_ours(sqlite_url: str, apps: Apps, db: Cli) -> None:
         click.echo("something else")
 
     assert db(app, "upgrade").output == "something else\n"
-    assert "  upgrade         Do something else.\n" in db(app, "--help").output
+    assert "  upgrade          Do something else.\n" in db(app, "--help").output
 
 
 # Private names

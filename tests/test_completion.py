@@ -112,7 +112,7 @@ def places(create_app: t.Callable[[], Flask], app: Flask) -> dict[str, list[str]
         inner = click.Context(command, parent=context)
 
         for param in command.params:
-            if isinstance(param.type, click.Path):
+            if isinstance(param.type, (click.File, click.Path)):
                 continue  # the shell knows files
 
             items = param.shell_complete(inner, "")
@@ -165,7 +165,7 @@ def test_messages_are_told(app: Flask) -> None:
 
 def test_commands_and_options(app: Flask) -> None:
     """Commands and options are offered too, as by Click."""
-    assert list(offered(app, "st")) == ["stamp"]
+    assert list(offered(app, "st")) == ["stamp", "status"]
     assert list(offered(app, "heads", "--i")) == ["--ids"]
     assert list(offered(app, "--q")) == ["--quiet"]
 
