@@ -42,6 +42,9 @@ class Request(t.TypedDict):
 
 def main() -> None:
     """Answer requests, until there are no more."""
+    # A page shows what is in a folder without what Python keeps there.
+    sys.dont_write_bytecode = True
+
     for name in IMPORTED:
         importlib.import_module(name)
 

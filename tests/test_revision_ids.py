@@ -78,8 +78,9 @@ near_ids = st.text(st.sampled_from("aZ09_.-+@:/\\'\"; \n\0%$žа١"), max_size=8
 
 
 def files(folder: str | Path) -> set[Path]:
-    """Everything below a folder."""
-    return {path for path in Path(folder).rglob("*") if path.is_file()}
+    """Everything below a folder, but for what Python keeps there."""
+    found = {path for path in Path(folder).rglob("*") if path.is_file()}
+    return {path for path in found if path.parent.name != "__pycache__"}
 
 
 def test_ids_are_unique_however_fast() -> None:

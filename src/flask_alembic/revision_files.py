@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import typing as t
 from functools import cached_property
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec
+from importlib.util import spec_from_file_location
 from pathlib import Path
+from types import CodeType
 from types import ModuleType
 
 from alembic.script import Script
@@ -132,7 +137,7 @@ def load_revision(path: Path, name: str) -> Script:
 
 def _run(path: Path, name: str) -> ModuleType:
     try:
-        return load_python_file(path.parent, path.name)
+        return _load(path)
     except SyntaxError as error:
         where = f"{name}:{error.lineno}" if error.lineno else name
         raise RevisionFileError(
@@ -152,6 +157,34 @@ def _run(path: Path, name: str) -> ModuleType:
             line=line,
             hint="Mend the file.",
         ) from error
+
+
+def _load(path: Path) -> ModuleType:
+    if path.suffix != ".py":
+        return load_python_file(path.parent, path.name)
+
+    name = re.sub(r"\W", "_", path.name)
+    loader = _Source(name, str(path))
+    spec = spec_from_file_location(name, path, loader=loader)
+    assert spec is not None  # there is one where there is a loader
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+class _Source(SourceFileLoader):
+    """Compiles a file each time. Python takes the bytecode that it kept for that of a
+    file which was changed within a second and is as long as before.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The code of the file.
+
+        :param fullname: What the module is called.
+        :return: The code.
+        """
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
 
 
 def line_in(error: BaseException, path: str | os.PathLike[str]) -> int | None:
