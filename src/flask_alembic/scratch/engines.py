@@ -68,8 +68,11 @@ def _remember(dialect: sa.Dialect, engine: sa.Engine, url: sa.URL) -> None:
         engine.dialect.default_schema_name = engine.url.database
 
 
-def _redirect(engine: sa.Engine, url: sa.URL, ours: object) -> t.Callable[..., None]:
-    """Change what the URL says of the arguments, and leave those that the app added."""
+def _redirect(engine: sa.Engine, url: sa.URL, ours: object) -> t.Callable[..., t.Any]:
+    """Connect with what the URL says instead, and with the arguments that the app
+    added. Those that are passed are left alone: older SQLAlchemy passes the same ones
+    for each connection of the app.
+    """
     old_args, old = engine.dialect.create_connect_args(engine.url)
     new_args, new = engine.dialect.create_connect_args(url)
     gone = {key for key in old if key not in new}
@@ -77,12 +80,11 @@ def _redirect(engine: sa.Engine, url: sa.URL, ours: object) -> t.Callable[..., N
 
     def redirect(
         dialect: t.Any, record: t.Any, args: list[t.Any], arguments: dict[str, t.Any]
-    ) -> None:
-        if _at_work.get(None) is ours:
-            args[: len(old_args)] = new_args
-            arguments.update(changed)
+    ) -> t.Any:
+        if _at_work.get(None) is not ours:
+            return None
 
-            for key in gone:
-                arguments.pop(key, None)
+        kept = {key: value for key, value in arguments.items() if key not in gone}
+        return dialect.connect(*new_args, *args[len(old_args) :], **{**kept, **changed})
 
     return redirect
