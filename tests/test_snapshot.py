@@ -102,10 +102,7 @@ def schema_of(url: str) -> dict[str, t.Any]:
         inspector = sa.inspect(connection)
         tables = {
             name: {
-                "columns": [
-                    (c["name"], str(c["type"]), c["nullable"], c["default"])
-                    for c in inspector.get_columns(name)
-                ],
+                "columns": columns_of(connection, name),
                 "key": inspector.get_pk_constraint(name),
                 "foreign keys": inspector.get_foreign_keys(name),
                 "checks": inspector.get_check_constraints(name),
@@ -115,6 +112,16 @@ def schema_of(url: str) -> dict[str, t.Any]:
             if not name.startswith("alembic_version_")
         }
         return {**tables, "": sorted(inspector.get_view_names())}
+
+
+def columns_of(connection: sa.Connection, table: str) -> list[tuple[t.Any, ...]]:
+    """The columns of a table. Of SQLite's SQLAlchemy 2.0 can't read them all."""
+    if connection.dialect.name == "sqlite":
+        statement = sa.text("SELECT * FROM pragma_table_xinfo(:table)")
+        return [tuple(row) for row in connection.execute(statement, {"table": table})]
+
+    columns = sa.inspect(connection).get_columns(table)
+    return [(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in columns]
 
 
 def test_rows(app: Flask) -> None:
