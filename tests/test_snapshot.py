@@ -101,27 +101,36 @@ def schema_of(url: str) -> dict[str, t.Any]:
     with engine.connect() as connection:
         inspector = sa.inspect(connection)
         tables = {
-            name: {
-                "columns": columns_of(connection, name),
-                "key": inspector.get_pk_constraint(name),
-                "foreign keys": inspector.get_foreign_keys(name),
-                "checks": inspector.get_check_constraints(name),
-                "indexes": sorted(map(str, inspector.get_indexes(name))),
-            }
+            name: table_of(connection, name)
             for name in inspector.get_table_names()
             if not name.startswith("alembic_version_")
         }
         return {**tables, "": sorted(inspector.get_view_names())}
 
 
-def columns_of(connection: sa.Connection, table: str) -> list[tuple[t.Any, ...]]:
-    """The columns of a table. Of SQLite's SQLAlchemy 2.0 can't read them all."""
+def table_of(connection: sa.Connection, name: str) -> dict[str, t.Any]:
+    """A table; of SQLite, whose tables SQLAlchemy 2.0 can't all read, its text and that
+    of all that is on it.
+    """
     if connection.dialect.name == "sqlite":
-        statement = sa.text("SELECT * FROM pragma_table_xinfo(:table)")
-        return [tuple(row) for row in connection.execute(statement, {"table": table})]
+        columns = sa.text("SELECT * FROM pragma_table_xinfo(:name)")
+        texts = sa.text("SELECT name, sql FROM sqlite_master WHERE tbl_name = :name")
+        return {
+            "columns": [*map(tuple, connection.execute(columns, {"name": name}))],
+            "texts": sorted(map(tuple, connection.execute(texts, {"name": name}))),
+        }
 
-    columns = sa.inspect(connection).get_columns(table)
-    return [(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in columns]
+    inspector = sa.inspect(connection)
+    return {
+        "columns": [
+            (c["name"], str(c["type"]), c["nullable"], c["default"])
+            for c in inspector.get_columns(name)
+        ],
+        "key": inspector.get_pk_constraint(name),
+        "foreign keys": inspector.get_foreign_keys(name),
+        "checks": inspector.get_check_constraints(name),
+        "indexes": sorted(map(str, inspector.get_indexes(name))),
+    }
 
 
 def test_rows(app: Flask) -> None:
