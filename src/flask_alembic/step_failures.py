@@ -20,6 +20,8 @@ from .run_errors import PartialCommitError
 from .run_errors import TableLocked
 
 if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from .retries import Tries
     from .run_settings import RunSettings
 
@@ -186,4 +188,15 @@ def _is_lost(failure: Failure) -> bool:
     if connection is None or failure.context.as_sql:
         return False
 
-    return connection.invalidated and is_gone(failure.error)
+    if connection.invalidated:
+        return is_gone(failure.error)
+
+    return _has_ended(connection)
+
+
+def _has_ended(connection: sa.Connection) -> bool:
+    """Whether a connection of asyncpg's has ended. SQLAlchemy 2.0 does not see that by
+    all that asyncpg raises then.
+    """
+    is_closed = getattr(connection.connection.driver_connection, "is_closed", None)
+    return is_closed is not None and bool(is_closed())
