@@ -450,7 +450,7 @@ def test_small_pools(url: str, apps: Apps, options: dict[str, t.Any]) -> None:
 # Losing it
 
 TAKE_AWAY: t.Final = {
-    "postgresql": 'op.execute("SELECT pg_terminate_backend(pid) FROM pg_locks'
+    "postgresql": 'op.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_locks'
     " WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database"
     ' WHERE datname = current_database())")',
     "mysql": "op.execute('DO RELEASE_ALL_LOCKS()')",

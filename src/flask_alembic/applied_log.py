@@ -12,6 +12,7 @@ import typing as t
 from datetime import datetime
 from datetime import UTC
 from functools import cache
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version
 from pathlib import Path
@@ -76,10 +77,19 @@ class AppliedLog:
         if self._table is None:
             return
 
-        made_by = {**who(), "seconds": seconds}
-        rows = [{**made_by, **what} for what in _revisions(self.context, step)]
+        made = {**self._process, "applied_at": _now(), "seconds": seconds}
+        rows = [{**made, **what} for what in _revisions(self.context, step)]
         # As parameters: the text is the same each time, and compiled once.
-        self._connection.execute(self._table.insert(), rows)
+        self._connection.execute(self._insert, rows)
+
+    @cached_property
+    def _process(self) -> dict[str, t.Any]:
+        return _process()
+
+    @cached_property
+    def _insert(self) -> sa.Insert:
+        # Inline, so that the server is not asked for the id of the row.
+        return t.cast(sa.Table, self._table).insert().inline()
 
     @property
     def _connection(self) -> sa.Connection:
@@ -175,13 +185,20 @@ def who() -> dict[str, t.Any]:
 
     :return: Columns of the table to values.
     """
+    return {**_process(), "applied_at": _now()}
+
+
+def _process() -> dict[str, t.Any]:
     return {
-        "applied_at": datetime.now(UTC).replace(tzinfo=None),
         "run_by": _user(),
         "host": socket.gethostname()[:LENGTH],
         "pid": os.getpid(),
         "version": _version(),
     }
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def _user() -> str | None:

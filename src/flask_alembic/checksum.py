@@ -18,8 +18,23 @@ _HEADER: t.Final = frozenset(
     {"revision", "down_revision", "branch_labels", "depends_on"}
 )
 
-# What the parser notes of the writing: u"" or "", (x): int or x: int, load or store.
-_WRITING: t.Final = frozenset({"ctx", "kind", "simple", "type_comment", "type_ignores"})
+# What the parser notes of the writing: u"" or "", (x): int or x: int, load or store,
+# and where it stands.
+_WRITING: t.Final = frozenset(
+    {
+        "col_offset",
+        "ctx",
+        "end_col_offset",
+        "end_lineno",
+        "kind",
+        "lineno",
+        "simple",
+        "type_comment",
+        "type_ignores",
+    }
+)
+
+_BLOCKS: t.Final = frozenset({"body", "orelse", "finalbody"})
 
 _WITH_DOCSTRING: t.Final = (
     ast.AsyncFunctionDef,
@@ -75,38 +90,45 @@ def _parse(content: bytes) -> ast.Module:
 
 
 def _dump(node: object) -> str:
+    """The text of a part of the tree, in few calls: it is made of each revision that
+    runs.
+    """
     if isinstance(node, ast.AST):
-        fields = sorted(_fields(node), key=lambda field: field[0])
-        inner = ",".join(f"{name}={_dump(value)}" for name, value in fields)
-        return f"{type(node).__name__}({inner})"
+        return _dump_node(node)
 
     if isinstance(node, list):
-        return f"[{','.join(map(_dump, node))}]"
+        return f"[{','.join([_dump(item) for item in node])}]"
 
     # Not repr(): which characters it escapes depends on the version of Unicode.
     return ascii(node)
 
 
-def _fields(node: ast.AST) -> t.Iterator[tuple[str, object]]:
-    """The fields that mean something. Newer versions of Python add fields, which are
-    empty where nothing new is used.
+def _dump_node(node: ast.AST) -> str:
+    """A node with the fields that mean something. Newer versions of Python add fields,
+    which are empty where nothing new is used.
     """
-    for name, value in ast.iter_fields(node):
-        if name not in _WRITING and value is not None and value != []:
-            kept = _kept(node, name, value)
+    fields = []
 
-            if kept != []:
-                yield name, kept
+    for name, value in sorted(vars(node).items()):
+        if value is None or name in _WRITING:
+            continue
+
+        kept = _kept(node, name, value) if isinstance(value, list) and value else value
+
+        if kept != []:
+            fields.append(f"{name}={_dump(kept)}")
+
+    return f"{type(node).__name__}({','.join(fields)})"
 
 
-def _kept(node: ast.AST, name: str, value: object) -> object:
+def _kept(node: ast.AST, name: str, value: list[t.Any]) -> list[t.Any]:
     if isinstance(node, ast.JoinedStr):
         return _joined(node.values)
 
     if isinstance(node, ast.Delete):
         return _without_parentheses(node.targets)
 
-    if name in ("body", "orelse", "finalbody") and isinstance(value, list):
+    if name in _BLOCKS:
         return _statements(node, name, value)
 
     return value

@@ -18,6 +18,7 @@ from .deferred import checking
 from .deferred import no_check
 from .journal import Journal
 from .journal import open_journal
+from .listening import listened_to
 from .lock_errors import is_lock_error
 from .locks import find_lock
 from .reports import AppliedStep
@@ -188,8 +189,16 @@ class DatabaseRun:
 
         self.table_locks = table_locks(connection)
 
-        with self.table_locks.running(), checking(connection) as self.check:
+        with (
+            listened_to(connection),
+            self.table_locks.running(),
+            checking(connection, self._may_defer) as self.check,
+        ):
             yield
+
+    def _may_defer(self) -> bool:
+        # Of a single database, the commit itself tells.
+        return len(self.names) > 1 or not self.log.is_ddl
 
     def announce(self, step: MigrationStep) -> None:
         """Let a script say what comes.

@@ -20,14 +20,18 @@ def no_check() -> None:
 
 
 @contextmanager
-def checking(connection: sa.Connection) -> t.Iterator[Check]:
+def checking(
+    connection: sa.Connection, may_defer: t.Callable[[], bool]
+) -> t.Iterator[Check]:
     """Prepare a connection for migrations, of any database.
 
     :param connection: A connection that is ours, not in a transaction.
+    :param may_defer: Tells whether the transaction may have put checks off that
+        PostgreSQL would do at the commit.
     :return: To be called before each commit.
     """
     if connection.dialect.name == "postgresql":
-        yield lambda: _check_deferred(connection)
+        yield lambda: _check_deferred(connection) if may_defer() else None
     else:
         with sqlite.migrating(connection) as check:
             yield check

@@ -11,6 +11,7 @@ from .listening import listening
 from .own_statements import is_own
 from .own_statements import SKIPPED
 from .sql_words import COMMITS
+from .sql_words import DDL
 from .sql_words import READS
 
 if t.TYPE_CHECKING:
@@ -62,6 +63,8 @@ class StatementLog:
         """The name of the step that the statements are of which last."""
         self.sent: str | None = None
         """The last statement, if it was not answered."""
+        self.is_ddl: bool = True
+        """Whether all of them are plain DDL, which writes no rows."""
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -106,6 +109,7 @@ class StatementLog:
             return
 
         self.sent = " ".join(statement.split())
+        self.is_ddl = self.is_ddl and DDL.match(statement) is not None
 
         if READS.match(statement):
             return

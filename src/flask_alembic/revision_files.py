@@ -34,10 +34,10 @@ class LazyScript(Script):
     """A revision that is known by its header, and run when its module is asked for.
 
     :param found: The revision.
-    :param name: How to call its file in an error.
+    :param location: The migrations folder, to name the file in an error.
     """
 
-    def __init__(self, found: graph.Revision, name: str) -> None:
+    def __init__(self, found: graph.Revision, location: str) -> None:
         header = found.header
         Revision.__init__(
             self,
@@ -48,7 +48,7 @@ class LazyScript(Script):
         )
         self.path: str = found.path
         self._header = header
-        self._name = name
+        self._location = location
 
     @cached_property
     def module(self) -> ModuleType:  # type: ignore[override]
@@ -60,12 +60,13 @@ class LazyScript(Script):
         if self._header.module is not None:
             return self._header.module
 
-        script = load_revision(Path(self.path), self._name)
+        name = display(self.path, self._location)
+        script = load_revision(Path(self.path), name)
 
         for attribute in ("revision", "down_revision", "dependencies"):
             if getattr(script, attribute) != getattr(self, attribute):
                 raise HistoryError(
-                    f"{self._name} changed since it was read: it says another"
+                    f"{name} changed since it was read: it says another"
                     f" {attribute} now.",
                     hint="Run the command again.",
                 )

@@ -71,10 +71,7 @@ class RevisionIndex(ScriptDirectory):
         self.write_hooks: list[PostWriteHookConfig] = config.get_hooks_list()
         self.places: Places = places
         extend_sys_path(places.sys_path)
-        scripts = {
-            found.revision: LazyScript(found, display(found.path, self.dir))
-            for found in graph
-        }
+        scripts = {found.revision: LazyScript(found, self.dir) for found in graph}
         self.revision_map: RevisionMap = LinearMap(scripts, graph)
 
     def _rev_path(self, path: t.Any, *args: t.Any) -> Path:

@@ -16,6 +16,10 @@ COMMITS: t.Final = re.compile(
     + r"(?:alter|analyze|create|drop|grant|optimize|rename|revoke|truncate)\b",
     _FLAGS,
 )
+# One statement that defines something.
+DDL: t.Final = re.compile(
+    _COMMENTS + r"(?:alter|comment|create|drop)\b[^;]*(?:;\s*)?\Z", _FLAGS
+)
 READS: t.Final = re.compile(
     _COMMENTS + r"(?:begin|desc|describe|explain|pragma|select|set|show)\b", _FLAGS
 )

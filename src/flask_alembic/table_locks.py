@@ -83,6 +83,7 @@ class _MySQL(TableLocks):
         self._connection = connection
         self._is_ours = False
         self._usual = 0
+        self._set: tuple[int, t.Any] | None = None
 
     @contextmanager
     def running(self) -> t.Iterator[None]:
@@ -93,7 +94,8 @@ class _MySQL(TableLocks):
         self._is_ours = usual == self._usual
 
         try:
-            yield
+            with listening(self._connection, {"before_cursor_execute": self._before}):
+                yield
         finally:
             if self._is_ours:
                 _restore(self._connection, self._statement(self._usual))
@@ -103,9 +105,19 @@ class _MySQL(TableLocks):
         if self._is_ours:
             # They are whole seconds there.
             wanted = min(math.ceil(seconds), _MOST_SECONDS) or self._usual
-            self._connection.exec_driver_sql(self._statement(wanted))
+            session = self._connection.connection.dbapi_connection
+
+            if self._set != (wanted, session):
+                self._connection.exec_driver_sql(self._statement(wanted))
+                self._set = wanted, session
 
         yield
+
+    def _before(
+        self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
+    ) -> None:
+        if "lock_wait_timeout" in statement.lower():
+            self._set = None
 
     def _statement(self, seconds: int) -> str:
         return f"SET SESSION lock_wait_timeout = {seconds}"

@@ -67,6 +67,19 @@ class Earlier:
 
         return entry if is_done else None
 
+    def can_be_found_out(self, entry: Entry) -> bool:
+        """Whether the schema tells that a statement took effect, so that its mark can
+        wait for the next note.
+
+        :param entry: What is noted of it.
+        :return: ``False`` also where a note can't be marked together with another one.
+        """
+        if not self._table.commits_ddl or not entry.is_whole:
+            return False
+
+        effects = self._effects(entry.statement)
+        return effects is not None and bool(effects.seen)
+
     def check_schema(self, skipped: t.Sequence[str]) -> None:
         """Before the first statement that is new, check that the schema is as those
         left it that are skipped: somebody may have undone them by hand.

@@ -2,8 +2,9 @@
 and skips those that an earlier run has done.
 
 Where a transaction covers a statement, it covers the note too. Where none does, the
-note is made before the statement, and marked after it. A run that ended in between
-leaves the mark out; then the schema is asked.
+note is made before the statement, and marked after it: at once, or together with the
+next note where the schema can tell. A run that ended in between leaves the mark out;
+then the schema is asked.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Guard:
         self._position = 0
         self._running: tuple[Entry, Mode] | None = None
         self._open: list[Entry] = []
+        self._unmarked: Entry | None = None
         self._savepoints: list[int] = []
         self._temporary = Temporary()
 
@@ -101,9 +103,12 @@ class Guard:
                 self._settle()
                 self._earlier.check_schema(self.skipped)
                 self._earlier.check_end(self._position)
-            finally:
+            except BaseException:
                 with suppress(SQLAlchemyError):
                     self._settle()
+                    self._mark()
+
+                raise
 
     def _before(
         self,
@@ -159,18 +164,19 @@ class Guard:
             rowcount=_count(cursor, "rowcount"),
             lastrowid=_count(cursor, "lastrowid"),
         )
-        table, of = self._book.table, self._place.of
 
         if mode == "at commit":
             self._open.append(entry)
         elif mode == "marked":
-            table.finish(of, entry)
-            self._book.table.commit_now()
+            self._unmarked = entry
+
+            if not self._earlier.can_be_found_out(entry):
+                self._mark()
         else:
-            table.add(of, [entry])
+            self._book.table.add(self._place.of, [entry])
 
             if mode == "wrapped":
-                table.execute("COMMIT")
+                self._book.table.execute("COMMIT")
 
     def _begin(self, statement: str) -> None:
         mode = self._mode(statement)
@@ -178,12 +184,16 @@ class Guard:
         if mode != "at commit" and not self._book.is_ready():
             return
 
+        if mode != "marked":
+            # With this statement it could be rolled back.
+            self._mark()
+
         self._running = make_entry(self._position, statement), mode
 
         if mode == "wrapped":
             self._book.table.execute("BEGIN")
         elif mode == "marked":
-            self._book.table.add(self._place.of, [self._running[0]])
+            self._add(self._running[0])
 
     def _mode(self, statement: str) -> Mode:
         if self._book.table.is_autocommit:
@@ -193,6 +203,19 @@ class Guard:
             return "beside" if is_data(statement) else "marked"
 
         return "at commit"
+
+    def _add(self, entry: Entry) -> None:
+        """Note a statement, and with it that the one before is done."""
+        before, self._unmarked = self._unmarked, None
+        self._book.table.add(self._place.of, [e for e in (before, entry) if e])
+
+    def _mark(self) -> None:
+        """Note that the last statement is done."""
+        entry, self._unmarked = self._unmarked, None
+
+        if entry is not None and not self._connection.invalidated:
+            self._book.table.finish(self._place.of, entry)
+            self._book.table.commit_now()
 
     def _settle(self) -> None:
         """Take back the note of a statement that failed. If its connection is lost,

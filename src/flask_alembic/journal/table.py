@@ -10,8 +10,10 @@ import re
 import socket
 import typing as t
 from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from datetime import UTC
+from functools import cached_property
 from functools import lru_cache
 
 import sqlalchemy as sa
@@ -28,6 +30,9 @@ COMMITTING: t.Final = frozenset({"mariadb", "mysql"})
 """The dialects of databases that commit when they run DDL."""
 
 State = t.Literal["begun", "done"]
+
+_ANSWERED: t.Final = ("state", "rowcount", "lastrowid")
+"""What is known of a statement when it was run."""
 
 _LONGEST_STATEMENT: t.Final = 2000
 _OUTER_COMMENTS: t.Final = re.compile(
@@ -149,21 +154,14 @@ class JournalTable:
         return found
 
     def add(self, of: HalfDone, entries: t.Iterable[Entry]) -> None:
-        """Note statements.
+        """Note statements. Where the database commits DDL, one that is noted already
+        gets what is known of it now.
 
         :param of: The revision.
         :param entries: What to note.
         """
-        engine = self.connection.engine
-
-        for entry in entries:
-            values = {n: getattr(entry, n) for n in Entry.__dataclass_fields__}
-            values["statement"] = redact(entry.statement, engine)
-            self._run(
-                self.table.insert().values(
-                    **vars(of), **values, at=_now(), run_by=self._who()
-                )
-            )
+        if rows := [self._row(of, entry) for entry in entries]:
+            self._run(self._insert, rows)
 
     def finish(self, of: HalfDone, entry: Entry) -> None:
         """Note that a statement is done.
@@ -171,16 +169,9 @@ class JournalTable:
         :param of: The revision.
         :param entry: What it answered.
         """
-        self._run(
-            self.table.update()
-            .where(*self._is(of), self.table.c.position == entry.position)
-            .values(
-                state="done",
-                at=_now(),
-                rowcount=entry.rowcount,
-                lastrowid=entry.lastrowid,
-            )
-        )
+        done = replace(entry, state="done")
+        values = {name: getattr(done, name) for name in _ANSWERED}
+        self._run(self._update, {**_key(of, entry.position), **values, "at": _now()})
 
     def remove(self, of: HalfDone, position: int | None = None) -> None:
         """Forget a statement, or all of a revision.
@@ -188,12 +179,51 @@ class JournalTable:
         :param of: The revision.
         :param position: Which statement; ``None`` for all.
         """
-        where = self._is(of)
+        statement = self._delete_all if position is None else self._delete
+        self._run(statement, _key(of, position))
 
-        if position is not None:
-            where.append(self.table.c.position == position)
+    @cached_property
+    def _insert(self) -> sa.Insert:
+        if not self.commits_ddl:
+            return self.table.insert()
 
-        self._run(self.table.delete().where(*where))
+        # Only where it is loaded anyhow.
+        from sqlalchemy.dialects import mysql
+
+        insert = mysql.insert(self.table)
+        changes = {name: insert.inserted[name] for name in (*_ANSWERED, "at")}
+        return insert.on_duplicate_key_update(changes)
+
+    @cached_property
+    def _update(self) -> sa.Update:
+        return self.table.update().where(*self._is_all, self._is_one)
+
+    @cached_property
+    def _delete(self) -> sa.Delete:
+        return self.table.delete().where(*self._is_all, self._is_one)
+
+    @cached_property
+    def _delete_all(self) -> sa.Delete:
+        return self.table.delete().where(*self._is_all)
+
+    @property
+    def _is_all(self) -> list[sa.ColumnElement[bool]]:
+        columns = (self.table.c.revision, self.table.c.direction)
+        return [column == sa.bindparam(f"of_{column.name}") for column in columns]
+
+    @property
+    def _is_one(self) -> sa.ColumnElement[bool]:
+        return self.table.c.position == sa.bindparam("of_position")
+
+    def _row(self, of: HalfDone, entry: Entry) -> dict[str, t.Any]:
+        statement = redact(entry.statement, self.connection.engine)
+        return {
+            **vars(of),
+            **vars(entry),
+            "statement": statement,
+            "at": _now(),
+            "run_by": self._who,
+        }
 
     def execute(self, statement: str) -> None:
         """Run a text that is not of the revision.
@@ -203,14 +233,11 @@ class JournalTable:
         with own():
             self.connection.exec_driver_sql(statement)
 
-    def _is(self, of: HalfDone) -> list[sa.ColumnElement[bool]]:
-        columns = self.table.c
-        return [columns.revision == of.revision, columns.direction == of.direction]
-
-    def _run(self, statement: sa.Executable) -> t.Any:
+    def _run(self, statement: sa.Executable, values: t.Any = None) -> t.Any:
         with own():
-            return self.connection.execute(statement)
+            return self.connection.execute(statement, values)
 
+    @cached_property
     def _who(self) -> str:
         return f"process {os.getpid()} on {socket.gethostname()}"[:255]
 
@@ -241,6 +268,11 @@ def _make_table(name: str, schema: str | None) -> sa.Table:
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
     )
+
+
+def _key(of: HalfDone, position: int | None) -> dict[str, t.Any]:
+    key = {"of_revision": of.revision, "of_direction": of.direction}
+    return key if position is None else {**key, "of_position": position}
 
 
 def _now() -> datetime:

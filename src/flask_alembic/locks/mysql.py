@@ -5,7 +5,10 @@ process that was killed goes on, and takes effect.
 
 from __future__ import annotations
 
+import re
+import time
 import typing as t
+from contextlib import ExitStack
 from contextlib import suppress
 
 import sqlalchemy as sa
@@ -13,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import alembic_internals
+from ..listening import listening
 from ..lock_reports import LockHolder
 from ..run_errors import LockLost
 from .kinds import digest
@@ -33,6 +37,60 @@ _ATTRIBUTES: t.Final = (
 )
 
 
+# What may free a lock: RELEASE_ALL_LOCKS(), and what is not seen of a routine.
+_DOUBTFUL: t.Final = re.compile(r"release_|\bcall\b|\bexecute\b", re.IGNORECASE)
+
+# How long an answer of the server's holds, in seconds.
+_FRESH: t.Final = 1.0
+
+
+class _Watch:
+    """Sees whether a lock can be lost that a session holds, without asking the server:
+    it goes with the session, or by a statement.
+
+    :param connection: The session.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._stack = ExitStack()
+        self._session: t.Any = None
+        self._confirmed = 0.0
+
+    def begin(self) -> None:
+        """Watch it from now on."""
+        listeners = {"before_cursor_execute": self._before}
+        self._stack.enter_context(listening(self._connection, listeners))
+
+    def end(self) -> None:
+        """Watch it no more."""
+        self._stack.close()
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the lock is ours, as the server said a moment ago: the session is the
+        same, and nothing ran on it that may have freed the lock.
+        """
+        is_fresh = time.monotonic() - self._confirmed < _FRESH
+        is_there = is_fresh and not self._connection.invalidated
+        return is_there and self._driver is self._session
+
+    def confirm(self) -> None:
+        """Note that the server says so."""
+        self._session = self._driver
+        self._confirmed = time.monotonic()
+
+    @property
+    def _driver(self) -> t.Any:
+        return self._connection.connection.dbapi_connection
+
+    def _before(
+        self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
+    ) -> None:
+        if _DOUBTFUL.search(statement):
+            self._session = None
+
+
 class MySQLLock:
     """``GET_LOCK``, whose names are the server's: they tell databases apart.
 
@@ -48,12 +106,18 @@ class MySQLLock:
         hashed = digest([str(schema), *version_table(context)]).hex()
         # MySQL takes 64 characters.
         self._name = f"flask_alembic:{hashed[:40]}"
+        self._watch = _Watch(self._connection)
         self.key: Key = ("mysql", self._name, *map(str, server))
         self.table: Key = ()
 
     def try_acquire(self) -> bool:
         """Take it."""
-        return bool(self._scalar(f"SELECT GET_LOCK('{self._name}', 0)"))
+        is_ours = bool(self._scalar(f"SELECT GET_LOCK('{self._name}', 0)"))
+
+        if is_ours:
+            self._watch.begin()
+
+        return is_ours
 
     def holder(self) -> LockHolder | None:
         """The session, and what it said of itself when it connected."""
@@ -83,7 +147,10 @@ class MySQLLock:
         return f"KILL {holder.session}"
 
     def check(self) -> None:
-        """Ask the server."""
+        """Ask the server, where it may say no."""
+        if self._watch.is_certain:
+            return
+
         try:
             is_ours = self._scalar(
                 f"SELECT IS_USED_LOCK('{self._name}') = CONNECTION_ID()"
@@ -94,10 +161,14 @@ class MySQLLock:
         if is_ours != 1:
             raise self._lost()
 
+        self._watch.confirm()
+
     def release(self) -> None:
         """Free it, or end a connection that does not answer: in the app's pool it would
         keep the lock for ever.
         """
+        self._watch.end()
+
         try:
             if not self._connection.invalidated:
                 self._scalar(f"SELECT RELEASE_LOCK('{self._name}')")

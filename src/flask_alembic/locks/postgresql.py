@@ -155,7 +155,7 @@ class SeparateLock(PostgreSQLLock):
         """See whether the session still answers."""
         try:
             if self._session is not None:
-                self._session.send("SELECT 1")
+                self._session.check()
         except ConnectionFailed as error:
             raise LockLost(
                 f"The lock on the database '{self.database}' is lost: {error}",

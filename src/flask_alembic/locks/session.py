@@ -4,7 +4,9 @@ more than what is written.
 
 from __future__ import annotations
 
+import selectors
 import threading
+import time
 import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
@@ -71,6 +73,10 @@ class _Idle:
         session.close()
 
 
+# How long an answer says that the session is there, in seconds.
+_FRESH: t.Final = 1.0
+
+
 class RawSession:
     """A session on PostgreSQL, whose driver begins no transaction by itself.
 
@@ -85,6 +91,7 @@ class RawSession:
         self._opened = open_beside(connection, database)
         self._driver: t.Any = self._opened.driver
         self.is_broken: bool = False
+        self._answered = 0.0
 
         try:
             with self._told():
@@ -114,6 +121,18 @@ class RawSession:
             finally:
                 cursor.close()
 
+    def check(self) -> None:
+        """See whether it is still there. A server that ends a session says so without
+        being asked: while nothing is to be read, an answer of just now holds.
+
+        :raises ConnectionFailed: If it isn't.
+        """
+        is_fresh = time.monotonic() - self._answered < _FRESH
+
+        if not (is_fresh and self._is_silent()):
+            self.send("SELECT 1")
+            self._answered = time.monotonic()
+
     def rows(self, statement: str) -> list[t.Any]:
         """Ask something, outside of a transaction.
 
@@ -133,6 +152,16 @@ class RawSession:
         """End the session, whatever state it is in."""
         with suppress(Exception):
             self._opened.close(is_broken=self.is_broken)
+
+    def _is_silent(self) -> bool:
+        """Whether the server has sent nothing, as far as the driver can tell."""
+        with self._told(), selectors.DefaultSelector() as selector:
+            try:
+                selector.register(self._driver.fileno(), selectors.EVENT_READ)
+            except (AttributeError, NotImplementedError):
+                return False  # a driver that shows no socket
+
+            return not selector.select(timeout=0)
 
     def _prepare(self) -> None:
         # What a hook of the engine's has set is to last.
