@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import logging
 import os
@@ -404,6 +405,23 @@ def test_offline(url: str, apps: Apps) -> None:
         assert "history" not in alembic.sql("heads")["default"]
 
 
+def test_file_changed_while_it_ran(url: str, apps: Apps) -> None:
+    """What is noted of a file is of what ran, not of what the file became meanwhile."""
+    app, alembic = apps.plain(url)
+    edit_itself = "from pathlib import Path\nPath(__file__).write_text('edited')"
+    path = write_revision(app, "r1", upgrade=edit_itself)
+    ran = path.read_bytes()
+
+    with app.app_context():
+        alembic.upgrade()
+
+    with apps.engine(url).connect() as connection:
+        noted = connection.scalar(sa.text(f"SELECT file_hash FROM {TABLE}"))
+
+    assert path.read_text() == "edited"
+    assert noted == hashlib.sha256(ran).hexdigest()
+
+
 def test_no_secret(databases: Databases, apps: Apps) -> None:
     """No password is in the table."""
     url = databases.make()
@@ -797,7 +815,10 @@ def test_newest_counts(apps: Apps, sqlite_url: str, log: Log) -> None:
     with app.app_context():
         alembic.upgrade()
         alembic.downgrade()
-        edit(third)
+
+    edit(third)
+
+    with app.app_context():
         alembic.upgrade("r2")
         assert log() == []
         alembic.upgrade()

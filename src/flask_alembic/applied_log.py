@@ -234,16 +234,31 @@ def _what(context: MigrationContext, step: MigrationStep, id_: str) -> dict[str,
     if script is None and id_ != "base" and context.script is not None:
         script = context.script.get_revision(id_)
 
-    return {"revision": id_[:LENGTH], "direction": direction, **what_file(script)}
+    return {"revision": id_[:LENGTH], "direction": direction, **what_ran(script)}
 
 
-def what_file(script: Script | None) -> dict[str, t.Any]:
-    """What is noted of the file of a revision.
+def what_ran(script: Script | None) -> dict[str, t.Any]:
+    """What is noted of the file of a revision that was run, as it was then.
 
     :param script: The revision, or ``None`` where there is none.
     :return: Columns of the table to values.
     """
-    content = read(script.path) if script else None
+    return _what_of(script, getattr(script, "content", None))
+
+
+def what_file(script: Script | None) -> dict[str, t.Any]:
+    """What is noted of the file of a revision, as it is now.
+
+    :param script: The revision, or ``None`` where there is none.
+    :return: Columns of the table to values.
+    """
+    return _what_of(script, None)
+
+
+def _what_of(script: Script | None, content: bytes | None) -> dict[str, t.Any]:
+    if content is None and script is not None:
+        content = read(script.path)
+
     parents = (script.down_revision or ()) if script else ()
     return {
         "parents": parents if isinstance(parents, str) else ",".join(parents),

@@ -74,6 +74,12 @@ class LazyScript(Script):
         return script.module
 
     @property
+    def content(self) -> bytes | None:
+        """What was in the file when it was run; ``None`` if it was not."""
+        loader = getattr(vars(self).get("module"), "__loader__", None)
+        return loader.content if isinstance(loader, _Source) else None
+
+    @property
     def longdoc(self) -> str:
         """The docstring."""
         return graph.docstring(self._header.docstring)
@@ -178,6 +184,9 @@ class _Source(SourceFileLoader):
     file which was changed within a second and is as long as before.
     """
 
+    content: bytes | None = None
+    """What was compiled."""
+
     def get_code(self, fullname: str) -> CodeType:
         """The code of the file.
 
@@ -185,7 +194,8 @@ class _Source(SourceFileLoader):
         :return: The code.
         """
         path = self.get_filename(fullname)
-        return self.source_to_code(self.get_data(path), path)
+        self.content = self.get_data(path)
+        return self.source_to_code(self.content, path)
 
 
 def line_in(error: BaseException, path: str | os.PathLike[str]) -> int | None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
-from dataclasses import replace
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -37,6 +36,9 @@ if t.TYPE_CHECKING:
     from .table import JournalTable
 
     Answer = tuple[str, t.Any]
+
+    # Position and text of a statement, and what its cursor says of rows and the new id.
+    Ran = tuple[int, str, int | None, int | None]
 
 # How a statement and its note belong together.
 Mode = t.Literal[
@@ -72,8 +74,8 @@ class Guard:
         self._place = place
         self._earlier = Earlier(book.table, place, entries)
         self._position = 0
-        self._running: tuple[Entry, Mode] | None = None
-        self._open: list[Entry] = []
+        self._running: tuple[int, str, Mode] | None = None
+        self._open: list[Ran] = []
         self._unmarked: Entry | None = None
         self._savepoints: list[int] = []
         self._temporary = Temporary()
@@ -157,17 +159,17 @@ class Guard:
         if self._running is None or is_own():
             return
 
-        (begun, mode), self._running = self._running, None
-        entry = replace(
-            begun,
-            state="done",
-            rowcount=_count(cursor, "rowcount"),
-            lastrowid=_count(cursor, "lastrowid"),
-        )
+        (position, text, mode), self._running = self._running, None
+        ran = position, text, _count(cursor, "rowcount"), _count(cursor, "lastrowid")
 
         if mode == "at commit":
-            self._open.append(entry)
-        elif mode == "marked":
+            # Most are never noted: nothing commits before the end.
+            self._open.append(ran)
+            return
+
+        entry = _done(ran)
+
+        if mode == "marked":
             self._unmarked = entry
 
             if not self._earlier.can_be_found_out(entry):
@@ -188,12 +190,12 @@ class Guard:
             # With this statement it could be rolled back.
             self._mark()
 
-        self._running = make_entry(self._position, statement), mode
+        self._running = self._position, statement, mode
 
         if mode == "wrapped":
             self._book.table.execute("BEGIN")
         elif mode == "marked":
-            self._add(self._running[0])
+            self._add(make_entry(self._position, statement))
 
     def _mode(self, statement: str) -> Mode:
         if self._book.table.is_autocommit:
@@ -226,13 +228,13 @@ class Guard:
         if running is None or self._connection.invalidated or self._connection.closed:
             return
 
-        entry, mode = running
+        position, _, mode = running
 
         with suppress(SQLAlchemyError):
             if mode == "wrapped":
                 self._book.table.execute("ROLLBACK")
             elif mode == "marked":
-                self._book.table.remove(self._place.of, entry.position)
+                self._book.table.remove(self._place.of, position)
                 self._book.table.commit_now()
 
     def _pass(self, statement: str) -> None:
@@ -245,7 +247,7 @@ class Guard:
         self._settle()
 
         if self._open and self._book.is_ready():
-            self._book.table.add(self._place.of, self._open)
+            self._book.table.add(self._place.of, map(_done, self._open))
 
         self._open.clear()
 
@@ -264,6 +266,11 @@ class Guard:
         self, connection: sa.Connection, name: str, context: None
     ) -> None:
         del self._open[self._savepoints.pop() :]
+
+
+def _done(ran: Ran) -> Entry:
+    position, statement, rowcount, lastrowid = ran
+    return make_entry(position, statement, "done", rowcount, lastrowid)
 
 
 def _count(cursor: t.Any, name: str) -> int | None:

@@ -68,16 +68,24 @@ class Entry:
         return len(self.statement) < _LONGEST_STATEMENT
 
 
-def make_entry(position: int, statement: str, state: State = "begun") -> Entry:
+def make_entry(
+    position: int,
+    statement: str,
+    state: State = "begun",
+    rowcount: int | None = None,
+    lastrowid: int | None = None,
+) -> Entry:
     """What is to be noted of a statement.
 
     :param position: Its position in the revision; the first is 1.
     :param statement: Its text.
     :param state: Whether it is done.
+    :param rowcount: What it answered.
+    :param lastrowid: What it answered.
     :return: The entry.
     """
-    cut = statement[:_LONGEST_STATEMENT]
-    return Entry(position, digest(statement), cut, state)
+    cut, sha = statement[:_LONGEST_STATEMENT], digest(statement)
+    return Entry(position, sha, cut, state, rowcount, lastrowid)
 
 
 def digest(statement: str) -> str:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
 from .. import alembic_internals
-from ..applied_log import what_file
+from ..applied_log import what_ran
 from ..applied_log import who
 from ..applied_table import usual_table
 from ..own_tables import journal_name
@@ -234,7 +234,7 @@ class Writer:
         facts = {
             "revision": step_name(step),
             "direction": step_direction(step),
-            **what_file(step_script(step)),
+            **what_ran(step_script(step)),
             **who(),
             "applied_at": _NOW,
         }
