@@ -890,6 +890,46 @@ def test_deferred_constraint_on_the_first(pair: Pair, apps: Apps) -> None:
         assert "made" not in tables(url)
 
 
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    ("upgrade", "is_checked"),
+    [
+        (MAKE, False),
+        ("op.execute('/* why */ COMMENT ON TABLE parent IS NULL;')", False),
+        ("op.execute('CREATE TABLE a (); INSERT INTO parent VALUES (2)')", True),
+        ("op.execute('INSERT INTO parent VALUES (2)')", True),
+        ("op.get_bind().exec_driver_sql('SELECT 1')", True),
+    ],
+    ids=["table", "comment", "two", "rows", "query"],
+)
+def test_when_deferred_constraints_are_checked(
+    databases: Databases, apps: Apps, upgrade: str, is_checked: bool
+) -> None:
+    """They are where a revision may have written rows. Where it is DDL alone they are
+    left to the commit, unless another database would have to roll back.
+    """
+    for names in (["first"], ["first", "second"]):
+        app, alembic = apps.several({name: databases.make() for name in names})
+        write_revision(app, "r1", upgrade=CONSTRAINED)
+        write_revision(app, "r2", "r1", upgrade=upgrade)
+        told: list[str] = []
+
+        with app.app_context():
+            alembic.upgrade("r1")
+
+            for engine in alembic.engines.values():
+                sa.event.listen(
+                    engine,
+                    "before_cursor_execute",
+                    lambda *args, told=told: told.append(args[2]),
+                )
+
+            alembic.upgrade()
+
+        is_there = any("SET CONSTRAINTS" in statement for statement in told)
+        assert is_there == (is_checked or len(names) > 1)
+
+
 def complete(pair: Pair, app: Flask, alembic: Alembic) -> None:
     """Run once more, which completes what was left over."""
     upgrade(app, alembic)
