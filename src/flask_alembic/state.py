@@ -46,14 +46,15 @@ class AppState:
         :return: The settings.
         :raises ConfigurationError: Naming the key, its value and what it should be.
         """
-        given = _copy([config.get("ALEMBIC"), config.get("ALEMBIC_CONTEXT"), root])
+        given = [config.get("ALEMBIC"), config.get("ALEMBIC_CONTEXT"), root]
 
         with self._lock:
             if self._settings is None or given != self._given or _has_file(config):
                 from .settings import read_settings
 
+                copied = _copy(given)
                 self._settings = read_settings(config, root)
-                self._given = given
+                self._given = copied
 
             return self._settings
 
@@ -129,10 +130,10 @@ def _copy(value: t.Any) -> t.Any:
     if isinstance(value, t.Mapping):
         return {key: _copy(item) for key, item in value.items()}
 
-    if isinstance(value, (list, tuple)):
-        return type(value), [_copy(item) for item in value]
+    if isinstance(value, list):
+        return [_copy(item) for item in value]
 
-    return value
+    return tuple(map(_copy, value)) if isinstance(value, tuple) else value
 
 
 def _has_file(config: t.Mapping[str, t.Any]) -> bool:
