@@ -403,6 +403,12 @@ class Alembic(AppBinding):
         .. versionadded:: 4.0
         """
         with self.using(databases=databases, x=x, tag=tag, wait=wait):
+            settled = self._settled("heads")
+
+            # What is at no revision may be empty, and have a snapshot.
+            if settled is not None and all(settled.databases.values()):
+                return operations.settled.nothing_prepared(settled)
+
             run = self._report(operations.prepare.prepare)
             return operations.prepare.prepared(self, run)
 

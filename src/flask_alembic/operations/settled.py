@@ -17,7 +17,9 @@ if t.TYPE_CHECKING:
 
     from ..databases import Database
     from ..revisions.graph import RevisionGraph
+    from ..run_reports import MigrationReport
     from ..run_settings import RunSettings
+    from ..snapshot_reports import PrepareReport
 
 Ids = dict[str, tuple[str, ...]]
 Options = t.Mapping[str, t.Any]
@@ -81,6 +83,21 @@ def settled_ids(
         return None
 
     return found
+
+
+def nothing_prepared(run: MigrationReport) -> PrepareReport:
+    """The report of a preparation that finds nothing to do.
+
+    :param run: The report of an upgrade that finds nothing to do.
+    :return: The report.
+    """
+    from ..snapshot_reports import PreparedDatabase
+    from ..snapshot_reports import PrepareReport
+
+    databases = run.databases.items()
+    return PrepareReport(
+        tuple(PreparedDatabase(name, None, (), ids) for name, ids in databases), run
+    )
 
 
 def _place(options: Options) -> tuple[str, str | None]:
