@@ -43,6 +43,7 @@ if t.TYPE_CHECKING:
     from .reports import InitReport
     from .reports import Template
     from .revisions.graph import RevisionGraph
+    from .revisions.reading import Note
     from .scripts import RevisionIndex
     from .settings import Settings
 
@@ -191,13 +192,7 @@ class AppBinding:
 
         .. versionadded:: 4.0
         """
-        environment = self._environment()
-
-        # A script directory may have got new ones.
-        if environment.graph is None or environment.script is not None:
-            environment.graph = self._read_graph()
-
-        return environment.graph
+        return self._revisions()
 
     @property
     def environment_context(self) -> EnvironmentContext:
@@ -444,7 +439,18 @@ class AppBinding:
     def _read_settings(self) -> Settings:
         return self._state().settings(current_app.config, current_app.root_path)
 
-    def _read_graph(self, *, age: float = 0.0) -> RevisionGraph:
+    def _revisions(self, note: Note | None = None) -> RevisionGraph:
+        environment = self._environment()
+
+        # A script directory may have got new ones.
+        if environment.graph is None or environment.script is not None:
+            environment.graph = self._read_graph(note=note)
+
+        return environment.graph
+
+    def _read_graph(
+        self, *, age: float = 0.0, note: Note | None = None
+    ) -> RevisionGraph:
         environment = self._environment()
 
         if environment.script is not None or not self._is_plain("script_directory"):
@@ -455,11 +461,11 @@ class AppBinding:
         if environment.config is not None or not self._is_plain("config"):
             from .alembic_config import places_of
 
-            return self._state().graph(places_of(self.config))
+            return self._state().graph(places_of(self.config), note=note)
 
         state, settings = self._state(), environment.settings
         recent = state.recent_graph(settings, age) if age else None
-        return recent or state.graph(settings.places, settings)
+        return recent or state.graph(settings.places, settings, note)
 
     def _is_plain(self, *names: str) -> bool:
         """Whether what is found out by some attributes is so by this package alone: no

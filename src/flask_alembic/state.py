@@ -13,6 +13,7 @@ if t.TYPE_CHECKING:
     from .revisions.header import Header
     from .revisions.listing import Listing
     from .revisions.listing import Places
+    from .revisions.reading import Note
     from .revisions.reading import RevisionFiles
     from .scripts import RevisionIndex
     from .settings import Settings
@@ -77,11 +78,17 @@ class AppState:
             )
             return self._graph if is_recent else None
 
-    def graph(self, places: Places, asked_by: Settings | None = None) -> RevisionGraph:
+    def graph(
+        self,
+        places: Places,
+        asked_by: Settings | None = None,
+        note: Note | None = None,
+    ) -> RevisionGraph:
         """The revisions that the files hold now.
 
         :param places: Where the files are.
         :param asked_by: The settings that say so.
+        :param note: Called with the path and the content of each file that is opened.
         :return: The revisions.
         :raises FlaskAlembicError: If the files don't form a history.
         """
@@ -97,7 +104,7 @@ class AppState:
             is_known = (places, listing) == (self._places, self._listing)
 
             if self._graph is None or not is_known:
-                found = self._files.read(places, listing.entries)
+                found = self._files.read(places, listing.entries, note)
                 self._graph = checked_graph(found, places.script_location)
                 self._places, self._listing = places, listing
 
