@@ -30,14 +30,20 @@ def topological(
     front = [head for head in heads if head in left]
     waiting = set(front)
     result: list[str] = []
+    reached: dict[str, int] | None = None
     at = 0
 
     while front:
         candidate = front[at]
 
         if above[candidate]:
-            reached = _reached(candidate, above)
-            at = next(i for i, id_ in enumerate(front) if id_ in reached)
+            # Once is enough: of what was above it, front keeps what has no place yet.
+            if reached is None:
+                bits = {id_: 1 << number for number, id_ in enumerate(left)}
+                reached = _gathered({id_: above[id_] for id_ in left}, bits)
+
+            found = reached[candidate]
+            at = next(i for i, id_ in enumerate(front) if bits[id_] & found)
             continue
 
         result.append(candidate)
@@ -58,21 +64,6 @@ def topological(
             at = max(at - 1, 0)
 
     return result
-
-
-def _reached(start: str, above: t.Mapping[str, t.Sequence[str]]) -> set[str]:
-    """The ids above one."""
-    reached: set[str] = set()
-    waiting = list(above[start])
-
-    while waiting:
-        id_ = waiting.pop()
-
-        if id_ not in reached:
-            reached.add(id_)
-            waiting += above[id_]
-
-    return reached
 
 
 def children(down: Down) -> dict[str, list[str]]:
@@ -157,23 +148,23 @@ def direct(down: Down, others: Down) -> dict[str, tuple[str, ...]]:
     if not bits:
         return {id_: tuple(ids) for id_, ids in others.items()}
 
-    below = _named_below(down, others, bits)
+    own = {id_: sum({bits.get(d, 0) for d in others.get(id_, ())}) for id_ in down}
+    below = _gathered(down, own)
     return {
         id_: tuple(d for d in ids if not bits.get(d, 0) & below[id_])
         for id_, ids in others.items()
     }
 
 
-def _named_below(down: Down, others: Down, bits: t.Mapping[str, int]) -> dict[str, int]:
-    """The dependencies that the revisions below each one have, as bits."""
-    own = {id_: sum({bits.get(d, 0) for d in others.get(id_, ())}) for id_ in down}
+def _gathered(down: Down, bits: t.Mapping[str, int]) -> dict[str, int]:
+    """The bits of all that is below each id."""
     below: dict[str, int] = {}
 
     for id_ in oldest_first(down):
         found = 0
 
         for parent in down[id_]:
-            found |= below[parent] | own[parent]
+            found |= below[parent] | bits[parent]
 
         below[id_] = found
 
