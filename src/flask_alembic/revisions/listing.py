@@ -91,7 +91,9 @@ def _list(
         if entry.is_dir():
             below += [] if entry.is_symlink() else [name]
         elif name.endswith(".py") or (places.is_sourceless and _is_compiled(name)):
-            names.add(name.partition(".")[0])
+            if places.is_sourceless:
+                names.add(name.partition(".")[0])
+
             _add(entry, real, entries)
 
     if places.is_sourceless and _CACHE in below:

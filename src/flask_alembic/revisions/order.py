@@ -25,9 +25,8 @@ def topological(
     :param down: The ids below each id. Others than those in ``todo`` are left out.
     :return: The ids, the newest first.
     """
-    above = children({id_: [d for d in down[id_] if d in todo] for id_ in todo})
-    left = set(todo)
-    front = [head for head in heads if head in left]
+    above = _above(todo, down)
+    front = [head for head in heads if head in above]
     waiting = set(front)
     result: list[str] = []
     reached: dict[str, int] | None = None
@@ -39,17 +38,17 @@ def topological(
         if above[candidate]:
             # Once is enough: of what was above it, front keeps what has no place yet.
             if reached is None:
-                bits = {id_: 1 << number for number, id_ in enumerate(left)}
-                reached = _gathered({id_: above[id_] for id_ in left}, bits)
+                bits = {id_: 1 << number for number, id_ in enumerate(above)}
+                reached = _gathered(above, bits)
 
             found = reached[candidate]
             at = next(i for i, id_ in enumerate(front) if bits[id_] & found)
             continue
 
         result.append(candidate)
-        left.discard(candidate)
+        del above[candidate]
         waiting.discard(candidate)
-        below = [id_ for id_ in down[candidate] if id_ in left]
+        below = [id_ for id_ in down[candidate] if id_ in above]
         added = [id_ for id_ in below if id_ not in waiting]
         waiting.update(added)
 
@@ -64,6 +63,18 @@ def topological(
             at = max(at - 1, 0)
 
     return result
+
+
+def _above(todo: t.Iterable[str], down: Down) -> dict[str, list[str]]:
+    """The ids right above each id, among some."""
+    above: dict[str, list[str]] = {id_: [] for id_ in todo}
+
+    for id_ in above:
+        for other in down[id_]:
+            if other in above:
+                above[other].append(id_)
+
+    return above
 
 
 def children(down: Down) -> dict[str, list[str]]:
