@@ -17,6 +17,7 @@ from apps import Apps
 from apps import write_revision
 from flask_alembic import Alembic
 from flask_alembic import ChangedRevisionError
+from flask_alembic import ConfigurationError
 from flask_alembic import UnknownRevisionError
 
 
@@ -110,6 +111,62 @@ def test_new_file_is_noticed(two: tuple[Flask, Alembic]) -> None:
 
     with app.test_request_context():
         assert not alembic.needs_upgrade()
+
+
+def test_changed_arguments_are_noticed(tmp_path: Path) -> None:
+    """The dicts that the constructor got may change later: metadata is added, an engine
+    takes the place of another.
+    """
+    first, second = sa.MetaData(), sa.MetaData()
+    engines = {name: sa.create_engine(f"sqlite:///{tmp_path}/{name}") for name in "ab"}
+    metadatas, used = {"a": [first]}, {"a": engines["a"]}
+    app = Flask("app", root_path=str(tmp_path))
+    alembic = Alembic(app, metadatas=metadatas, engines=used)
+
+    def found() -> object:
+        with app.app_context():
+            return alembic.databases["a"].metadata
+
+    assert found() is first
+    metadatas["a"].append(second)
+    assert found() == [first, second]
+
+    used["a"] = engines["b"]
+    metadatas["c"] = [first]
+
+    with app.app_context(), pytest.raises(ConfigurationError, match="no engine.*'c'"):
+        alembic.needs_upgrade()
+
+    del metadatas["c"]
+
+    with app.app_context():
+        assert alembic.databases["a"].engine is engines["b"]
+
+
+def test_changed_config_is_noticed(two: tuple[Flask, Alembic]) -> None:
+    """The config may change in its place, deep inside."""
+    app, alembic = two
+
+    with app.test_request_context():
+        assert not alembic.needs_upgrade()
+
+    app.config["ALEMBIC"]["version_locations"].append("more")
+    (more := Path(app.root_path, "more")).mkdir()
+    write_revision(app, "r3", "r2").rename(more / "r3.py")
+
+    with app.test_request_context():
+        assert alembic.needs_upgrade()
+
+    app.config["ALEMBIC"]["version_locations"].clear()
+
+    with app.test_request_context():
+        assert not alembic.needs_upgrade()
+
+    app.config["ALEMBIC_CONTEXT"]["databases"] = {"default": {}}
+    app.config["ALEMBIC_CONTEXT"]["databases"]["default"]["version_table"] = "other"
+
+    with app.test_request_context():
+        assert alembic.needs_upgrade()
 
 
 def test_changed_file_is_noticed(two: tuple[Flask, Alembic]) -> None:

@@ -106,6 +106,23 @@ def test_again(app: Flask, url: str) -> None:
     assert rows(url) == [("5%",)]
 
 
+def test_without_revisions(
+    app: Flask, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A snapshot whose revisions are gone is told of, though nothing can be run."""
+    with app.app_context():
+        extension(app).ensure_version()
+
+    for path in Path(app.root_path, "migrations").glob("*.py"):
+        path.unlink()
+
+    with app.app_context(), caplog.at_level(logging.WARNING, "flask_alembic"):
+        (database,) = extension(app).prepare().databases
+
+    assert (database.snapshot, database.applied, database.current) == (None, (), ())
+    assert "is not used" in caplog.text
+
+
 def test_behind(app: Flask, url: str) -> None:
     """A database that is at a revision is upgraded."""
     with app.app_context():

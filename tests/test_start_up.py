@@ -86,6 +86,8 @@ print(*sorted(m for m in sys.modules if m.partition(".")[0] in ("alembic", "mako
         ["history"],
         ["upgrade"],
         ["upgrade", "head"],
+        ["prepare"],
+        ["prepare", "--json"],
     ],
     ids=" ".join,
 )
@@ -97,6 +99,13 @@ def test_command_loads_no_alembic(folder: Path, args: list[str]) -> None:
 def test_command_loads_alembic(folder: Path) -> None:
     """One that has something to do does not: the test above can fail."""
     assert "alembic" in run(folder, COMMAND.format(args=["check"]))
+
+
+@pytest.mark.parametrize("name", ["cli", "upgrade", "group"])
+def test_command_as_first_import(name: str) -> None:
+    """A program may import the commands before anything else."""
+    code = f"from flask_alembic.cli import {name}; print({name})"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_health_check_loads_no_alembic(folder: Path) -> None:

@@ -36,12 +36,14 @@ if t.TYPE_CHECKING:
     from .call_options import CallOptions
     from .call_options import Databases
     from .call_options import XArguments
+    from .database_finder import DatabaseFinder
     from .databases import Database
     from .environment import Environment
     from .offline import OfflineEnvironment
     from .reports import InitReport
     from .reports import Template
     from .revisions.graph import RevisionGraph
+    from .revisions.reading import Note
     from .scripts import RevisionIndex
     from .settings import Settings
 
@@ -81,6 +83,8 @@ class AppBinding:
         self.engines: t.Mapping[t.Any, t.Any] = as_mapping(engines)
         self._hooks = Hooks()
         self._states: WeakKeyDictionary[Flask, AppState] = WeakKeyDictionary()
+        self._finder: DatabaseFinder | None = None
+        self._others = [kind for kind in type(self).__mro__ if not _is_own(kind)]
 
         if self.metadatas or self.engines:
             _check_arguments(self.metadatas, self.engines)
@@ -143,19 +147,7 @@ class AppBinding:
 
         .. versionadded:: 4.0
         """
-        environment = self._environment()
-
-        if environment.databases is None:
-            from .databases import find_databases
-            from .databases import read_engines
-            from .databases import read_metadatas
-
-            extension = current_app.extensions.get("sqlalchemy")
-            environment.databases = find_databases(
-                read_metadatas(self.metadatas), read_engines(self.engines), extension
-            )
-
-        return environment.databases
+        return self._databases_of(self._environment())
 
     @property
     def config(self) -> Config:
@@ -200,13 +192,7 @@ class AppBinding:
 
         .. versionadded:: 4.0
         """
-        environment = self._environment()
-
-        # A script directory may have got new ones.
-        if environment.graph is None or environment.script is not None:
-            environment.graph = self._read_graph()
-
-        return environment.graph
+        return self._revisions()
 
     @property
     def environment_context(self) -> EnvironmentContext:
@@ -453,7 +439,18 @@ class AppBinding:
     def _read_settings(self) -> Settings:
         return self._state().settings(current_app.config, current_app.root_path)
 
-    def _read_graph(self, *, age: float = 0.0) -> RevisionGraph:
+    def _revisions(self, note: Note | None = None) -> RevisionGraph:
+        environment = self._environment()
+
+        # A script directory may have got new ones.
+        if environment.graph is None or environment.script is not None:
+            environment.graph = self._read_graph(note=note)
+
+        return environment.graph
+
+    def _read_graph(
+        self, *, age: float = 0.0, note: Note | None = None
+    ) -> RevisionGraph:
         environment = self._environment()
 
         if environment.script is not None or not self._is_plain("script_directory"):
@@ -464,20 +461,21 @@ class AppBinding:
         if environment.config is not None or not self._is_plain("config"):
             from .alembic_config import places_of
 
-            return self._state().graph(places_of(self.config))
+            return self._state().graph(places_of(self.config), note=note)
 
         state, settings = self._state(), environment.settings
         recent = state.recent_graph(settings, age) if age else None
-        return recent or state.graph(settings.places, settings)
+        return recent or state.graph(settings.places, settings, note)
 
     def _is_plain(self, *names: str) -> bool:
         """Whether what is found out by some attributes is so by this package alone: no
         subclass overrides them, and the app has registered no function.
         """
-        others = [kind for kind in type(self).__mro__ if not _is_own(kind)]
-        return self._hooks.is_empty and not any(
-            name in vars(place) for place in (self, *others) for name in names
-        )
+        if not self._hooks.is_empty:
+            return False
+
+        places = [vars(place) for place in (self, *self._others)]
+        return all(place.keys().isdisjoint(names) for place in places)
 
     @contextmanager
     def _with_options(self, **options: t.Any) -> t.Iterator[None]:
@@ -502,10 +500,23 @@ class AppBinding:
         if not is_plain or environment.is_at_work:
             return None
 
-        databases = self.databases
+        databases = self._databases_of(environment)
         options = environment.context_options.find(databases)
         selected = environment.options.select(databases)
         return [(databases[name], options[name]) for name in selected]
+
+    def _databases_of(self, environment: Environment) -> dict[str, Database]:
+        if environment.databases is None:
+            if self._finder is None:
+                from .database_finder import DatabaseFinder
+
+                self._finder = DatabaseFinder()
+
+            extension = current_app.extensions.get("sqlalchemy")
+            found = self._finder.find(self.metadatas, self.engines, extension)
+            environment.databases = found
+
+        return environment.databases
 
     @contextmanager
     def _lent(self, **options: t.Any) -> t.Iterator[None]:
@@ -618,7 +629,8 @@ class AppBinding:
         # Each is closed, whatever happens to another one.
         with ExitStack() as stack:
             for environment in environments.values():
-                stack.callback(self._end, environment, commit=exc is None)
+                if environment.has_connections:
+                    stack.callback(self._end, environment, commit=exc is None)
 
     def _end(self, environment: Environment, *, commit: bool) -> None:
         """Close an environment. A response that is made already, or a script that is

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import typing as t
 import warnings
+from collections.abc import Mapping
 from functools import partial
 
 from .databases import DEFAULT
@@ -43,6 +44,7 @@ _STR: t.Final = "a str"
 _DICT: t.Final = "a dict"
 _CALLABLE: t.Final = "a function"
 _CALLABLES: t.Final = "a function, or a list of them"
+_KINDS: t.Final[dict[str | None, type]] = {_DICT: Mapping, _STR: str, _BOOL: bool}
 _TYPES: t.Final = {
     "compare_server_default": _BOOL_OR_CALLABLE,
     "compare_type": _BOOL_OR_CALLABLE,
@@ -159,8 +161,9 @@ def _single_options(
 ) -> dict[str, t.Mapping[str, t.Any]]:
     value = given.get(_DATABASES) or {}
 
-    if not isinstance(value, t.Mapping) or not all(
-        isinstance(options, t.Mapping) for options in value.values()
+    # Not those of typing, which take long to tell: a health check comes by here.
+    if not isinstance(value, Mapping) or not all(
+        isinstance(options, Mapping) for options in value.values()
     ):
         raise _wrong(
             f"ALEMBIC_CONTEXT['{_DATABASES}'] = {value!r} must be a dict of name to"
@@ -289,5 +292,4 @@ def _fits(value: object, wanted: str | None) -> bool:
         items = value if isinstance(value, (list, tuple)) else [value]
         return all(callable(item) for item in items)
 
-    kinds: dict[str | None, type] = {_DICT: t.Mapping, _STR: str, _BOOL: bool}
-    return isinstance(value, kinds.get(wanted, object))
+    return isinstance(value, _KINDS.get(wanted, object))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -36,6 +37,7 @@ class Database:
         return sum(len(metadata.tables) for metadata in metadatas)
 
 
+@lru_cache
 def identifier(name: str) -> str:
     """The name of a database as it can be used in a function's name.
 

@@ -403,6 +403,12 @@ class Alembic(AppBinding):
         .. versionadded:: 4.0
         """
         with self.using(databases=databases, x=x, tag=tag, wait=wait):
+            settled = self._settled("heads")
+
+            # What is at no revision may be empty, and have a snapshot.
+            if settled is not None and all(settled.databases.values()):
+                return operations.settled.nothing_prepared(settled)
+
             run = self._report(operations.prepare.prepare)
             return operations.prepare.prepared(self, run)
 
@@ -852,12 +858,13 @@ class Alembic(AppBinding):
 
     def _settled(self, target: RevisionArgument) -> MigrationReport | None:
         """The report of an upgrade that has nothing to do, if a look tells that."""
-        databases = self._plain_databases("rev_id", "run_migrations")
+        databases = self._plain_databases("rev_id", "revisions", "run_migrations")
 
         if target not in ("head", "heads") or databases is None:
             return None
 
-        graph = self.revisions
+        hashes = operations.settled.Hashes()
+        graph = self._revisions(hashes.note)
 
         if target == "head" and len(graph.heads) > 1:
             return None
@@ -866,6 +873,7 @@ class Alembic(AppBinding):
         found = operations.settled.settled_ids(
             databases,
             graph,
+            hashes,
             environment.run_settings,
             keep_pooled=has_request_context(),
         )

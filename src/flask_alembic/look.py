@@ -73,7 +73,9 @@ def version_ids(connection: sa.Connection, table: str, schema: str | None) -> li
     :param schema: Its schema, or ``None`` for the default one.
     :return: The ids, sorted.
     """
-    return sorted(connection.scalars(_select(table, schema, ("version_num",))))
+    found = connection.execute(_select(table, schema, ("version_num",)))
+    # Not scalars(): that makes another result of the same rows.
+    return sorted([id_ for (id_,) in found])
 
 
 def rows(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from collections.abc import Mapping
 
 DEFAULT: t.Final = "default"
 """What the only database is called, or the one that is meant where none is named."""
@@ -67,7 +68,7 @@ def as_mapping(value: t.Any) -> t.Mapping[t.Any, t.Any]:
     if value is None:
         return {}
 
-    return value if isinstance(value, t.Mapping) else {DEFAULT: value}
+    return value if isinstance(value, Mapping) else {DEFAULT: value}
 
 
 def given_options(config: t.Mapping[str, t.Any], key: str) -> t.Mapping[str, t.Any]:

@@ -13,6 +13,7 @@ if t.TYPE_CHECKING:
     from .revisions.header import Header
     from .revisions.listing import Listing
     from .revisions.listing import Places
+    from .revisions.reading import Note
     from .revisions.reading import RevisionFiles
     from .scripts import RevisionIndex
     from .settings import Settings
@@ -46,14 +47,15 @@ class AppState:
         :return: The settings.
         :raises ConfigurationError: Naming the key, its value and what it should be.
         """
-        given = _copy([config.get("ALEMBIC"), config.get("ALEMBIC_CONTEXT"), root])
+        given = [config.get("ALEMBIC"), config.get("ALEMBIC_CONTEXT"), root]
 
         with self._lock:
             if self._settings is None or given != self._given or _has_file(config):
                 from .settings import read_settings
 
+                copied = _copy(given)
                 self._settings = read_settings(config, root)
-                self._given = given
+                self._given = copied
 
             return self._settings
 
@@ -76,11 +78,17 @@ class AppState:
             )
             return self._graph if is_recent else None
 
-    def graph(self, places: Places, asked_by: Settings | None = None) -> RevisionGraph:
+    def graph(
+        self,
+        places: Places,
+        asked_by: Settings | None = None,
+        note: Note | None = None,
+    ) -> RevisionGraph:
         """The revisions that the files hold now.
 
         :param places: Where the files are.
         :param asked_by: The settings that say so.
+        :param note: Called with the path and the content of each file that is opened.
         :return: The revisions.
         :raises FlaskAlembicError: If the files don't form a history.
         """
@@ -96,7 +104,7 @@ class AppState:
             is_known = (places, listing) == (self._places, self._listing)
 
             if self._graph is None or not is_known:
-                found = self._files.read(places, listing.entries)
+                found = self._files.read(places, listing.entries, note)
                 self._graph = checked_graph(found, places.script_location)
                 self._places, self._listing = places, listing
 
@@ -129,10 +137,10 @@ def _copy(value: t.Any) -> t.Any:
     if isinstance(value, t.Mapping):
         return {key: _copy(item) for key, item in value.items()}
 
-    if isinstance(value, (list, tuple)):
-        return type(value), [_copy(item) for item in value]
+    if isinstance(value, list):
+        return [_copy(item) for item in value]
 
-    return value
+    return tuple(map(_copy, value)) if isinstance(value, tuple) else value
 
 
 def _has_file(config: t.Mapping[str, t.Any]) -> bool:

@@ -54,12 +54,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> t.Any:
-    from . import group
+    # "from . import group" would ask this function for it.
+    from .group import load
+    from .group import shared
 
     if name == "cli":
-        return group.shared
+        return shared
 
-    if (command := group.load(name.replace("_", "-"))) is not None:
+    if (command := load(name.replace("_", "-"))) is not None:
         return command
 
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

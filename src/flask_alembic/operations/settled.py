@@ -11,19 +11,48 @@ from ..look import looking
 from ..look import rows
 from ..look import Unusual
 from ..look import version_ids
+from ..revisions.content import read_content
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
     from ..databases import Database
     from ..revisions.graph import RevisionGraph
+    from ..run_reports import MigrationReport
     from ..run_settings import RunSettings
+    from ..snapshot_reports import PrepareReport
 
 Ids = dict[str, tuple[str, ...]]
 Options = t.Mapping[str, t.Any]
 
 # As read_newest() of the table of applied revisions has them.
 _NOTED: t.Final = ("revision", "direction", "parents", "file_hash")
+
+
+class Hashes:
+    """The hashes of revision files. Those that were read just now, for their headers,
+    are not read again.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def note(self, path: str, content: bytes) -> None:
+        """Note what a file holds.
+
+        :param path: The file.
+        :param content: All that is in it.
+        """
+        self._known[path] = file_hash(content)
+
+    def of(self, path: str) -> str:
+        """The hash of a file.
+
+        :param path: The file.
+        :return: Its hash.
+        :raises OSError: If it can't be read.
+        """
+        return self._known.get(path) or file_hash(read_content(path))
 
 
 def ids_at(
@@ -53,6 +82,7 @@ def ids_at(
 def settled_ids(
     databases: t.Iterable[tuple[Database, Options]],
     graph: RevisionGraph,
+    hashes: Hashes,
     settings: RunSettings,
     *,
     keep_pooled: bool,
@@ -61,6 +91,7 @@ def settled_ids(
 
     :param databases: The databases, each with what ``ALEMBIC_CONTEXT`` says of it.
     :param graph: The revisions.
+    :param hashes: What their files hold.
     :param settings: How migrations run.
     :param keep_pooled: Whether connections go back to the pool.
     :return: Name to the ids in the version table; ``None`` if there may be something.
@@ -73,7 +104,9 @@ def settled_ids(
                 place = _place(options)
                 ids = version_ids(connection, *place)
 
-                if ids != heads or _is_noted(connection, place, graph, settings):
+                if ids != heads or _is_noted(
+                    connection, place, graph, hashes, settings
+                ):
                     return None
 
                 found[database.name] = tuple(ids)
@@ -81,6 +114,21 @@ def settled_ids(
         return None
 
     return found
+
+
+def nothing_prepared(run: MigrationReport) -> PrepareReport:
+    """The report of a preparation that finds nothing to do.
+
+    :param run: The report of an upgrade that finds nothing to do.
+    :return: The report.
+    """
+    from ..snapshot_reports import PreparedDatabase
+    from ..snapshot_reports import PrepareReport
+
+    databases = run.databases.items()
+    return PrepareReport(
+        tuple(PreparedDatabase(name, None, (), ids) for name, ids in databases), run
+    )
 
 
 def _place(options: Options) -> tuple[str, str | None]:
@@ -93,6 +141,7 @@ def _is_noted(
     connection: sa.Connection,
     place: tuple[str, str | None],
     graph: RevisionGraph,
+    hashes: Hashes,
     settings: RunSettings,
 ) -> bool:
     """Whether something may be noted that is to be told of: a revision that is half
@@ -110,11 +159,16 @@ def _is_noted(
 
     found = rows(connection, f"{table}_history", schema, ("id", *_NOTED), "id")
     newest = {row[1]: row for row in found}
-    return not all(_is_same(graph, *row[1:]) for row in newest.values())
+    return not all(_is_same(graph, hashes, *row[1:]) for row in newest.values())
 
 
 def _is_same(
-    graph: RevisionGraph, id_: str, direction: str, parents: str, noted: str | None
+    graph: RevisionGraph,
+    hashes: Hashes,
+    id_: str,
+    direction: str,
+    parents: str,
+    noted: str | None,
 ) -> bool:
     """Whether a revision is to the letter what it was when it was applied."""
     if direction == "downgrade" or id_ == "base":
@@ -127,7 +181,6 @@ def _is_same(
         return True
 
     try:
-        with open(graph[id_].path, "rb") as file:
-            return file_hash(file.read()) == noted
+        return hashes.of(graph[id_].path) == noted
     except OSError:
         return False

@@ -37,7 +37,8 @@ class Revision:
         self.revision: str = header.revision
         self.down_revision: str | tuple[str, ...] | None = _scalar(header.down_revision)
         self.dependencies: str | tuple[str, ...] | None = _scalar(header.depends_on)
-        self.branch_labels: set[str] = set(as_ids(header.branch_labels))
+        # The empty one, which most have, is one object.
+        self.branch_labels: frozenset[str] = frozenset(as_ids(header.branch_labels))
         self.nextrev: tuple[str, ...] = ()
         self.path: str = path
         self.header: Header = header

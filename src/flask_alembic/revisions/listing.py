@@ -54,8 +54,7 @@ def list_files(places: Places) -> Listing:
     folders: dict[str, int] = {}
 
     for folder in places.folders:
-        for real, entry in _files(folder, places, folders):
-            entries.setdefault(real, entry)
+        _list(folder, places, entries, folders)
 
     return Listing(list(entries.values()), folders)
 
@@ -70,37 +69,42 @@ def is_unchanged(listing: Listing) -> bool:
     return all(_changed(path) == time for path, time in listing.folders.items())
 
 
-def _files(
-    folder: str, places: Places, seen: dict[str, int]
-) -> t.Iterator[tuple[str, Entry]]:
-    """The files in a folder, each with its real path: links may lead to it twice."""
+def _list(
+    folder: str,
+    places: Places,
+    entries: dict[str, Entry],
+    folders: dict[str, int],
+) -> None:
+    """Add the files in a folder by their real paths: links may lead to one twice."""
     real = os.path.realpath(folder)
 
-    if real in seen:
+    if real in folders:
         return
 
-    seen[real] = _changed(real)
-    folders = []
+    folders[real] = _changed(real)
+    below = []
     names = set()
 
     for entry in _sorted(folder):
         name = entry.name
 
         if entry.is_dir():
-            folders += [] if entry.is_symlink() else [name]
+            below += [] if entry.is_symlink() else [name]
         elif name.endswith(".py") or (places.is_sourceless and _is_compiled(name)):
-            names.add(name.partition(".")[0])
-            yield from _entry(entry, real)
+            if places.is_sourceless:
+                names.add(name.partition(".")[0])
 
-    if places.is_sourceless and _CACHE in folders:
+            _add(entry, real, entries)
+
+    if places.is_sourceless and _CACHE in below:
         for entry in _sorted(os.path.join(folder, _CACHE)):
             if _is_compiled(entry.name) and entry.name.partition(".")[0] not in names:
-                yield from _entry(entry, os.path.join(real, _CACHE))
+                _add(entry, os.path.join(real, _CACHE), entries)
 
     if places.is_recursive:
-        for name in folders:
+        for name in below:
             if name != _CACHE:
-                yield from _files(os.path.join(folder, name), places, seen)
+                _list(os.path.join(folder, name), places, entries, folders)
 
 
 def _changed(folder: str) -> int:
@@ -122,7 +126,7 @@ def _is_compiled(name: str) -> bool:
     return name.endswith(_COMPILED)
 
 
-def _entry(entry: os.DirEntry[str], folder: str) -> t.Iterator[tuple[str, Entry]]:
+def _add(entry: os.DirEntry[str], folder: str, entries: dict[str, Entry]) -> None:
     real = f"{folder}{os.sep}{entry.name}"
 
     if entry.is_symlink():
@@ -136,4 +140,5 @@ def _entry(entry: os.DirEntry[str], folder: str) -> t.Iterator[tuple[str, Entry]
     except FileNotFoundError:
         return  # deleted since the folder was listed
 
-    yield real, Entry(entry.path, stat.st_mtime_ns, stat.st_size)
+    if real not in entries:
+        entries[real] = Entry(entry.path, stat.st_mtime_ns, stat.st_size)

@@ -25,25 +25,30 @@ def topological(
     :param down: The ids below each id. Others than those in ``todo`` are left out.
     :return: The ids, the newest first.
     """
-    above = children({id_: [d for d in down[id_] if d in todo] for id_ in todo})
-    left = set(todo)
-    front = [head for head in heads if head in left]
+    above = _above(todo, down)
+    front = [head for head in heads if head in above]
     waiting = set(front)
     result: list[str] = []
+    reached: dict[str, int] | None = None
     at = 0
 
     while front:
         candidate = front[at]
 
         if above[candidate]:
-            reached = _reached(candidate, above)
-            at = next(i for i, id_ in enumerate(front) if id_ in reached)
+            # Once is enough: of what was above it, front keeps what has no place yet.
+            if reached is None:
+                bits = {id_: 1 << number for number, id_ in enumerate(above)}
+                reached = _gathered(above, bits)
+
+            found = reached[candidate]
+            at = next(i for i, id_ in enumerate(front) if bits[id_] & found)
             continue
 
         result.append(candidate)
-        left.discard(candidate)
+        del above[candidate]
         waiting.discard(candidate)
-        below = [id_ for id_ in down[candidate] if id_ in left]
+        below = [id_ for id_ in down[candidate] if id_ in above]
         added = [id_ for id_ in below if id_ not in waiting]
         waiting.update(added)
 
@@ -60,19 +65,16 @@ def topological(
     return result
 
 
-def _reached(start: str, above: t.Mapping[str, t.Sequence[str]]) -> set[str]:
-    """The ids above one."""
-    reached: set[str] = set()
-    waiting = list(above[start])
+def _above(todo: t.Iterable[str], down: Down) -> dict[str, list[str]]:
+    """The ids right above each id, among some."""
+    above: dict[str, list[str]] = {id_: [] for id_ in todo}
 
-    while waiting:
-        id_ = waiting.pop()
+    for id_ in above:
+        for other in down[id_]:
+            if other in above:
+                above[other].append(id_)
 
-        if id_ not in reached:
-            reached.add(id_)
-            waiting += above[id_]
-
-    return reached
+    return above
 
 
 def children(down: Down) -> dict[str, list[str]]:
@@ -157,23 +159,23 @@ def direct(down: Down, others: Down) -> dict[str, tuple[str, ...]]:
     if not bits:
         return {id_: tuple(ids) for id_, ids in others.items()}
 
-    below = _named_below(down, others, bits)
+    own = {id_: sum({bits.get(d, 0) for d in others.get(id_, ())}) for id_ in down}
+    below = _gathered(down, own)
     return {
         id_: tuple(d for d in ids if not bits.get(d, 0) & below[id_])
         for id_, ids in others.items()
     }
 
 
-def _named_below(down: Down, others: Down, bits: t.Mapping[str, int]) -> dict[str, int]:
-    """The dependencies that the revisions below each one have, as bits."""
-    own = {id_: sum({bits.get(d, 0) for d in others.get(id_, ())}) for id_ in down}
+def _gathered(down: Down, bits: t.Mapping[str, int]) -> dict[str, int]:
+    """The bits of all that is below each id."""
     below: dict[str, int] = {}
 
     for id_ in oldest_first(down):
         found = 0
 
         for parent in down[id_]:
-            found |= below[parent] | own[parent]
+            found |= below[parent] | bits[parent]
 
         below[id_] = found
 

@@ -9,6 +9,7 @@ import re
 import typing as t
 
 from ..revision_ids import is_id
+from .content import read_content
 from .graph import as_ids
 from .graph import Revision
 from .graph import RevisionGraph
@@ -22,10 +23,12 @@ from .paths import display
 
 # An assignment, also one of both. A helper may well define "upgrade".
 _MARK: t.Final = re.compile(rb"^(?:down_)?revision\s*[:=,]", re.MULTILINE)
-_CHUNK: t.Final = 1 << 14
 
 Run = t.Callable[[str, Places], Header | None]
 """Runs a file, and tells what it defines."""
+
+Note = t.Callable[[str, bytes], object]
+"""Gets the path of a file that was read, and what is in it."""
 
 
 class RevisionFiles:
@@ -38,11 +41,14 @@ class RevisionFiles:
         self._run = run
         self._known: dict[Entry, Header | None] = {}
 
-    def read(self, places: Places, entries: t.Iterable[Entry]) -> list[Revision]:
+    def read(
+        self, places: Places, entries: t.Iterable[Entry], note: Note | None = None
+    ) -> list[Revision]:
         """The revisions that the files hold.
 
         :param places: Where they are.
         :param entries: The files there are now.
+        :param note: Called for each file that is opened.
         :return: The revisions, in the order of their files.
         :raises RevisionFileError: If a file can't be read.
         """
@@ -50,7 +56,11 @@ class RevisionFiles:
         found: list[Revision] = []
 
         for entry in entries:
-            header = before[entry] if entry in before else self._header(entry, places)
+            if entry in before:
+                header = before[entry]
+            else:
+                header = self._header(entry, places, note)
+
             self._known[entry] = header
 
             if header is not None:
@@ -58,7 +68,7 @@ class RevisionFiles:
 
         return found
 
-    def _header(self, entry: Entry, places: Places) -> Header | None:
+    def _header(self, entry: Entry, places: Places, note: Note | None) -> Header | None:
         """The header, or ``None`` of a file that is no revision: that is not ours to
         run.
         """
@@ -72,6 +82,10 @@ class RevisionFiles:
 
         if file.endswith(".py"):
             content = _content(entry.path, places)
+
+            if note is not None:
+                note(entry.path, content)
+
             found = read_usual(content)
 
             if found is None and not _MARK.search(content):
@@ -168,11 +182,8 @@ def _parse(content: bytes) -> Header | None:
 
 
 def _content(path: str, places: Places) -> bytes:
-    """All that is in a file. Opened without Python's layers, which take twice as long:
-    this is done for each file of a history.
-    """
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        return read_content(path)
     except FileNotFoundError:
         if not os.path.islink(path):
             return b""  # deleted since the folder was listed
@@ -180,13 +191,3 @@ def _content(path: str, places: Places) -> bytes:
         from .problems import broken_link
 
         raise broken_link(path, display(path, places.script_location)) from None
-
-    try:
-        chunks = [os.read(handle, _CHUNK)]
-
-        while len(chunks[-1]) == _CHUNK:
-            chunks.append(os.read(handle, _CHUNK))
-    finally:
-        os.close(handle)
-
-    return b"".join(chunks)
