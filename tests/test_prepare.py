@@ -25,7 +25,6 @@ from flask_alembic import ConnectionLost
 from flask_alembic import FlaskAlembicError
 from flask_alembic import HalfDoneError
 from flask_alembic import MigrationFailed
-from flask_alembic.snapshots import choice
 from flask_alembic.snapshots.postgresql import schema as postgresql
 from racers import Race
 from servers import Server
@@ -465,7 +464,6 @@ def half_load(app: Flask, url: str) -> None:
 def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL takes each statement for too much to be in one transaction."""
     monkeypatch.setattr(postgresql, "PART", 1)
-    monkeypatch.setattr(choice, "PART", 1)
 
 
 KEEPS = pytest.mark.parametrize("server", ["mariadb", "postgresql"], indirect=True)
