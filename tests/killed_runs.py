@@ -26,17 +26,24 @@ class Killer:
     ourselves, what is between two statements is not the same at once after the first.
     """
 
-    def __init__(self, engine: sa.Engine, at: int) -> None:
+    def __init__(self, at: int) -> None:
         self.count = 0
         self.at = at
-        sa.event.listen(engine, "before_cursor_execute", self._tick)
+
+    def listen(self, engine: sa.Engine) -> None:
+        """Count what SQLAlchemy executes."""
+        sa.event.listen(engine, "before_cursor_execute", self._hear)
 
         if engine.dialect.name == "mysql":
-            sa.event.listen(engine, "after_cursor_execute", self._tick)
+            sa.event.listen(engine, "after_cursor_execute", self._hear)
 
-    def _tick(
+    def _hear(
         self, connection: t.Any, cursor: t.Any, statement: str, *args: t.Any
     ) -> None:
+        self.tick(statement)
+
+    def tick(self, statement: str) -> None:
+        """Count a statement."""
         if statement.lstrip().upper().startswith(READS):
             return
 
@@ -88,7 +95,7 @@ def in_child(function: t.Callable[..., None], *args: t.Any) -> int:
 def run(folder: str, url: str, at: int) -> None:
     app = Flask("app", root_path=folder)
     engine = sa.create_engine(url, poolclass=sa.NullPool)
-    Killer(engine, at)
+    Killer(at).listen(engine)
     alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
 
     with app.app_context():

@@ -6,25 +6,29 @@ import json
 import logging
 import subprocess
 import sys
+import threading
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
 
 from apps import Apps
 from apps import write_revision
 from conftest import Cli
 from conftest import tables
 from flask_alembic import Alembic
+from flask_alembic import ConnectionLost
 from flask_alembic import FlaskAlembicError
 from flask_alembic import HalfDoneError
 from flask_alembic import MigrationFailed
-from flask_alembic.snapshots import choice
 from flask_alembic.snapshots.postgresql import schema as postgresql
 from racers import Race
 from servers import Server
+from sessions import ask
 
 CREATE_TODO: t.Final = (
     "op.create_table('todo', sa.Column('id', sa.Integer, primary_key=True),"
@@ -338,6 +342,8 @@ def test_downgrade(app: Flask, url: str) -> None:
     [
         ("edit", "Revision a1 was edited since: migrations/a1_.py."),
         ("garble", "It can't be read: "),
+        ("lose", "Revision z9 is in it, and no file has it."),
+        ("replace", "It can't be read: Is a directory."),
     ],
 )
 def test_stale(
@@ -346,8 +352,15 @@ def test_stale(
     """The history is replayed then, and a warning says why."""
     if change == "edit":
         write_revision(app, "a1", upgrade=CREATE_TODO.replace("50", "60"))
-    else:
+    elif change == "garble":
         snapshot_of(app).write_text("<<<<<<< ours")
+    elif change == "replace":
+        path = snapshot_of(app)
+        path.unlink()
+        path.mkdir()
+    else:
+        text = snapshot_of(app).read_text()
+        snapshot_of(app).write_text(text.replace("revisions: b2", "revisions: z9"))
 
     with app.app_context(), caplog.at_level(logging.WARNING, "flask_alembic"):
         (database,) = extension(app).prepare().databases
@@ -384,6 +397,60 @@ def test_it_can_not_be_loaded(app: Flask, url: str, server: Server) -> None:
             assert extension(app).prepare().databases[0].snapshot is not None
 
 
+def test_it_names_the_statement(app: Flask, url: str) -> None:
+    """The error holds the statement that failed, also where several are sent at once,
+    and in them characters of several bytes.
+    """
+    path = snapshot_of(app)
+    odd = "-- == odd\nSELECT 'ä€𝄞';\n\n-- == rows"
+    text = path.read_text().replace("-- == rows", odd)
+    path.write_text(text.replace("INSERT INTO", "INSERT INTOO"))
+
+    with app.app_context(), pytest.raises(MigrationFailed) as raised:
+        extension(app).prepare()
+
+    error = t.cast(DBAPIError, raised.value.__cause__)
+    assert str(error.statement).startswith("INSERT INTOO")
+
+
+@pytest.mark.parametrize("server", ["mariadb", "postgresql"], indirect=True)
+def test_lost_while_loading(app: Flask, url: str, server: Server) -> None:
+    """A connection that is lost while a snapshot is loaded is told as such."""
+    wait = "DO SLEEP(30)" if server.name == "mariadb" else "SELECT pg_sleep(30)"
+    path = snapshot_of(app)
+    text = path.read_text()
+    path.write_text(text.replace("-- == rows", f"-- == wait\n{wait};\n\n-- == rows"))
+    ender = threading.Thread(target=end_session, args=[url, wait])
+    ender.start()
+
+    with app.app_context(), pytest.raises(ConnectionLost) as raised:
+        extension(app).prepare()
+
+    ender.join()
+    assert "was lost while" in str(raised.value)
+    assert "PendingRollbackError" not in str(raised.value)
+
+
+def end_session(url: str, statement: str) -> None:
+    """End the session that executes a statement, once it does."""
+    if "mysql" in url:
+        find = (
+            f"SELECT id FROM information_schema.processlist WHERE info = '{statement}'"
+        )
+        end = "KILL {}"
+    else:
+        find = (
+            f"SELECT pid FROM pg_stat_activity WHERE strpos(query, '{statement}') > 0"
+            " AND pid <> pg_backend_pid() AND datname = current_database()"
+        )
+        end = "SELECT pg_terminate_backend({})"
+
+    while not (found := ask(url, find)):
+        time.sleep(0.05)
+
+    ask(url, end.format(found[0][0]))
+
+
 # Ended amid it
 
 
@@ -414,7 +481,6 @@ def half_load(app: Flask, url: str) -> None:
 def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL takes each statement for too much to be in one transaction."""
     monkeypatch.setattr(postgresql, "PART", 1)
-    monkeypatch.setattr(choice, "PART", 1)
 
 
 KEEPS = pytest.mark.parametrize("server", ["mariadb", "postgresql"], indirect=True)

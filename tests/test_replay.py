@@ -375,3 +375,19 @@ def test_table_is_locked(fleet: Tenants, databases: Databases) -> None:
     assert report.tenants[1].error_type == "TableLocked"
     assert report.only_locked
     assert replayed(fleet.upgrade(workers=1)) == [0, 1, 0]
+
+
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+def test_other_timeout(databases: Databases, apps: Apps) -> None:
+    """A setting that was changed since another tenant was upgraded holds."""
+    fleet = make_tenants(databases, apps)
+    shown = "SELECT current_setting('lock_timeout') AS waits"
+    fleet.write(f'op.execute("CREATE TABLE seen AS {shown}")')
+    waits = []
+
+    for url, seconds in zip(fleet.urls, (3, 3, 4), strict=False):
+        fleet.app.config["ALEMBIC"] = {"ddl_lock_timeout": seconds}
+        report = fleet.upgrade([url])
+        waits += [(*row, *replayed(report)) for row in ask(url, "SELECT * FROM seen")]
+
+    assert waits == [("3s", 0), ("3s", 1), ("4s", 1)]

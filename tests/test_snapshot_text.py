@@ -106,6 +106,7 @@ def test_a_heading_in_a_statement() -> None:
         ("-- == history", "-- history", "its end is missing"),
         ('["a1"', '["b2"', "not those of its top"),
         ('-- ["a1"', "<<<<<<< ours", "not a list of revisions"),
+        ('-- ["a1"', '-- 5\n-- ["a1"', "not a list of revisions"),
     ],
 )
 def test_a_text_that_was_changed(old: str, new: str, problem: str) -> None:

@@ -117,17 +117,54 @@ def test_dask(fleet: Tenants, module: str, tmp_path: Path) -> None:
 class Broken(Executor):
     """One whose workers do not come back."""
 
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
     def submit(self, fn: t.Any, /, *args: t.Any, **kwargs: t.Any) -> Future[t.Any]:
         future: Future[t.Any] = Future()
-        future.set_exception(OSError("gone"))
+
+        if self.error is None:
+            future.cancel()
+            # As executors do it, for those who wait.
+            future.set_running_or_notify_cancel()
+        else:
+            future.set_exception(self.error)
+
         return future
 
 
-def test_lost_worker(fleet: Tenants, module: str) -> None:
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError("gone"), "OSError: gone"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (SystemExit(3), "SystemExit: 3"),
+        (None, "CancelledError: its executor has cancelled it"),
+    ],
+)
+def test_lost_worker(
+    fleet: Tenants, module: str, error: BaseException | None, text: str
+) -> None:
     """A worker that does not come back is told of for each of its tenants."""
-    report = fleet.upgrade(executor=Broken(), app=module)
+    report = fleet.upgrade(executor=Broken(error), app=module)
     assert states(report) == ["failed"] * 5
-    assert errors(report) == ["The worker failed: OSError: gone"] * 5
+    assert errors(report) == [f"The worker failed: {text}"] * 5
+
+    with fleet.app.app_context():
+        status = fleet.alembic.status_all(
+            fleet.urls, executor=Broken(error), app=module
+        )
+
+    assert [s.error for s in status.tenants] == [f"The worker failed: {text}"] * 5
+
+
+def test_secret_of_a_worker(fleet: Tenants, module: str) -> None:
+    """What a worker quotes that fails holds no password."""
+    url = "postgresql+psycopg://ada:s3cret-s3cret@127.0.0.1:9/x"
+    executor = Broken(ValueError(f"There is something wrong with {url}."))
+    report = fleet.upgrade([url], executor=executor, app=module)
+    assert "ada:***@" in str(errors(report)[0])
+    assert "s3cret" not in repr(report)
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
@@ -142,12 +179,13 @@ def test_other_revisions(fleet: Tenants, module: str) -> None:
 
     assert states(report) == ["failed"] * 5
     assert "A worker has other revisions" in str(errors(report)[0])
+    assert "Deploy the same code" in str(report.tenants[0].hint)
 
 
 def test_no_app(fleet: Tenants) -> None:
     """Other processes have to know how to make the app."""
     with pytest.raises(ConfigurationError, match="how to make the app"):
-        fleet.upgrade(executor=Broken())
+        fleet.upgrade(executor=Broken(OSError()))
 
 
 def test_engine_stays(fleet: Tenants, module: str) -> None:
@@ -155,7 +193,7 @@ def test_engine_stays(fleet: Tenants, module: str) -> None:
     tenant = Tenant(name="ada", engine=fleet.alembic.engines["default"])
 
     with pytest.raises(ConfigurationError, match="'ada' can't go to another"):
-        fleet.upgrade([tenant], executor=Broken(), app=module)
+        fleet.upgrade([tenant], executor=Broken(OSError()), app=module)
 
 
 def test_progress(fleet: Tenants) -> None:

@@ -102,7 +102,8 @@ def test_one_fails(fleet: Tenants) -> None:
     assert not report.ok
     assert not report.only_locked
     assert report.tenants[2].error_type == "MigrationFailed"
-    assert "Revision 0001aa failed" in str(errors(report)[2])
+    name = report.tenants[2].tenant
+    assert f"Revision 0001aa failed on the tenant '{name}'" in str(errors(report)[2])
 
     mend(fleet.urls[2])
     report = fleet.upgrade()

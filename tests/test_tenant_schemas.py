@@ -152,9 +152,7 @@ def test_sqlite_schemas(databases: Databases, apps: Apps) -> None:
     fleet = Tenants(app, alembic, ["ada"])
     fleet.write(CREATE)
     (error,) = errors(fleet.upgrade())
-    assert error == (
-        "The database 'default' is in the schema 'ada', but sqlite has none."
-    )
+    assert error == "The tenant 'ada' is in the schema 'ada', but sqlite has none."
 
 
 @pytest.mark.parametrize("databases", ["sqlite"], indirect=True)

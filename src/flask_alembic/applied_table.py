@@ -76,7 +76,8 @@ def find(context: MigrationContext) -> AppliedTable:
     else:
         is_there = has_table(connection, name, schema)
 
-    return AppliedTable(_table(name, schema), is_there and not is_model(context, name))
+    table = _table(name, schema, context.dialect.name)
+    return AppliedTable(table, is_there and not is_model(context, name))
 
 
 def usual_table(context: MigrationContext) -> sa.Table | None:
@@ -86,8 +87,11 @@ def usual_table(context: MigrationContext) -> sa.Table | None:
     :return: The table; ``None`` if the models have one of that name.
     """
     name = history_name(context)
-    is_ours = not is_model(context, name)
-    return _table(name, context.version_table_schema) if is_ours else None
+
+    if is_model(context, name):
+        return None
+
+    return _table(name, context.version_table_schema, context.dialect.name)
 
 
 def has_table(connection: sa.Connection, name: str, schema: str | None) -> bool:
@@ -222,7 +226,15 @@ def split(parents: str | None) -> tuple[str, ...]:
 
 # The same one is looked for several times, and by many databases.
 @lru_cache(maxsize=64)
-def _table(name: str, schema: str | None) -> sa.Table:
+def _table(name: str, schema: str | None, dialect: str) -> sa.Table:
+    options: dict[str, t.Any] = {}
+
+    # SQLAlchemy loads a dialect whose options are given.
+    if dialect in _SECRETIVE:
+        # Rows are rolled back with those of the version table.
+        options[f"{dialect}_engine"] = "InnoDB"
+        options[f"{dialect}_charset"] = "utf8mb4"
+
     return sa.Table(
         name,
         sa.MetaData(),
@@ -240,9 +252,5 @@ def _table(name: str, schema: str | None) -> sa.Table:
         sa.Column("checksum", sa.String(80)),
         sa.Column("file_hash", sa.String(64)),
         schema=schema,
-        # Rows are rolled back with those of the version table.
-        mysql_engine="InnoDB",
-        mariadb_engine="InnoDB",
-        mysql_charset="utf8mb4",
-        mariadb_charset="utf8mb4",
+        **options,
     )

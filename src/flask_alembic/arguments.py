@@ -23,6 +23,7 @@ RevisionArgument = t.Union[
 ]
 
 _SYMBOLS: t.Final = frozenset({"base", "head", "heads", ""})
+_ALWAYS_ONE: t.Final = frozenset({"base", "heads"})  # whatever the revisions are
 _RELATIVE: t.Final = re.compile(r"(?P<start>.*?)(?P<count>[+-]\d+)")
 _ALEMBIC_MINIMUM: t.Final = 4  # characters of a part of an id, as Alembic takes it
 
@@ -83,6 +84,10 @@ def resolve(text: str, history: History, *, sign: str = "") -> str:
     :raises UnknownRevisionError: If no revision, or more than one, is called so.
     :raises MultipleHeadsError: If ``head`` could be any of several.
     """
+    # No revision is called so, and to know all of them takes long.
+    if text in _ALWAYS_ONE:
+        return text
+
     if text in history.ids or text in history.labels:
         return text
 

@@ -12,7 +12,6 @@ from alembic.operations import Operations
 
 from .alembic_batch import batch_by
 from .async_driver import CarriedConnection
-from .sqlite_batch import make_anew
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -52,6 +51,9 @@ def _batch_alter_table(
         _carry(batch_op, t.cast("sa.Connection", context.connection))
 
         if context.dialect.name == "sqlite":
+            # Most runs need none of it.
+            from .sqlite_batch.batch import make_anew
+
             batch_by(batch_op, make_anew)
 
         yield batch_op

@@ -320,10 +320,11 @@ class Alembic(AppBinding):
         :param tenants: URLs, names of schemas, engines or :class:`Tenant` objects: a
             list, or a function that returns one. By default ``ALEMBIC["tenants"]``.
         :param target: Where to go, as of :meth:`upgrade`.
-        :param workers: How many are worked on at a time: by default twice as many as
-            there are processors, 8 at most. Each needs one connection, and on
-            PostgreSQL a second one for the lock. Those in schemas of the app's database
-            are no more than its pool has connections.
+        :param workers: How many are worked on at a time: by default four times as
+            many as there are processors, twice as many where all are on SQLite, and 8
+            at most. Each needs one connection, and on PostgreSQL a second one for the
+            lock. Those in schemas of the app's database are no more than its pool has
+            connections.
         :param stop_on_error: Whether to begin no other one after one failed.
         :param progress: Called each time that one is over, in this thread.
         :param executor: What does the work, instead of threads: any

@@ -10,6 +10,7 @@ from functools import cached_property
 from alembic.util import CommandError
 
 if t.TYPE_CHECKING:
+    from alembic.script import Script
     from alembic.script import ScriptDirectory
 
 
@@ -25,13 +26,17 @@ class History:
     @cached_property
     def ids(self) -> list[str]:
         """The ids of all revisions, newest first."""
-        return [script.revision for script in self.script.walk_revisions()]
+        return [script.revision for script in self._scripts]
 
     @cached_property
     def labels(self) -> set[str]:
         """The labels of all branches."""
-        scripts = self.script.walk_revisions()
-        return {label for script in scripts for label in script.branch_labels}
+        return {label for script in self._scripts for label in script.branch_labels}
+
+    @cached_property
+    def _scripts(self) -> list[Script]:
+        # To bring all of a history into its order takes long.
+        return list(self.script.walk_revisions())
 
     @cached_property
     def effective_heads(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import time
 import typing as t
+from concurrent.futures import CancelledError
 from concurrent.futures import Executor
 from concurrent.futures import FIRST_COMPLETED
 from concurrent.futures import Future
@@ -19,17 +20,20 @@ if t.TYPE_CHECKING:
 
 R = t.TypeVar("R")
 
-# Most of the time they wait for a database.
+# A server works by itself, and mostly waits for its disk. SQLite works in our threads.
 _PER_CPU: t.Final = 2
+_PER_CPU_ON_SERVERS: t.Final = 4
 _MOST: t.Final = 8
 
 
-def usual_workers() -> int:
+def usual_workers(*, on_servers: bool) -> int:
     """How many threads there are, if nobody says how many.
 
+    :param on_servers: Whether there are tenants on a server.
     :return: Their number.
     """
-    return min(_MOST, _PER_CPU * (os.cpu_count() or 1))
+    per_cpu = _PER_CPU_ON_SERVERS if on_servers else _PER_CPU
+    return min(_MOST, per_cpu * (os.cpu_count() or 1))
 
 
 class Crew(t.Generic[R]):
@@ -58,7 +62,7 @@ class Crew(t.Generic[R]):
 
     def results(
         self, tenants: t.Iterable[Tenant]
-    ) -> t.Iterator[tuple[Tenant, R | Exception]]:
+    ) -> t.Iterator[tuple[Tenant, R | BaseException]]:
         """Work on tenants.
 
         :param tenants: The tenants.
@@ -81,11 +85,8 @@ class Crew(t.Generic[R]):
                     continue
 
                 for future in done:
-                    error_ = future.exception()
-                    yield (
-                        self._running.pop(future),
-                        t.cast(Exception, error_) if error_ else future.result(),
-                    )
+                    outcome = _outcome(future)
+                    yield self._running.pop(future), outcome
 
         if interruption is not None:
             raise interruption
@@ -118,6 +119,16 @@ class Crew(t.Generic[R]):
 
         with ThreadPoolExecutor(self._workers, "flask-alembic-tenant") as executor:
             yield executor
+
+
+def _outcome(future: Future[R]) -> R | BaseException:
+    """What came back, or why nothing did. A worker may have been interrupted, or its
+    work cancelled by its executor.
+    """
+    if future.cancelled():
+        return CancelledError("its executor has cancelled it")
+
+    return future.exception() or future.result()
 
 
 class Clock:

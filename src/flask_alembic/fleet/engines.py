@@ -61,7 +61,24 @@ class Engines:
         :param engine: What was lent.
         :return: ``True`` if they do. It is ours, and has a pool.
         """
-        return engine in self._shared.values() and engine is not self._engine
+        with self._lock:
+            is_known = engine in self._shared.values()
+
+        return is_known and engine is not self._engine
+
+    def on_servers(self, tenants: t.Iterable[Tenant]) -> bool:
+        """Whether there are tenants on a server.
+
+        :param tenants: The tenants.
+        :return: ``False`` if all are files of SQLite's, or in memory.
+        """
+        return any(self._dialect(tenant) != "sqlite" for tenant in tenants)
+
+    def _dialect(self, tenant: Tenant) -> str:
+        if tenant.is_in_app_database or tenant.own_engine is not None:
+            return (tenant.own_engine or self._engine).dialect.name
+
+        return t.cast(sa.URL, tenant.url).get_backend_name()
 
     def limit(self, workers: int, tenants: t.Iterable[Tenant]) -> int:
         """How many tenants may be worked on at a time.

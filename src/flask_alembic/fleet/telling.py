@@ -4,6 +4,7 @@ another process, and no password.
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import sqlalchemy as sa
@@ -32,11 +33,20 @@ def tell(error: Exception, fleet: Fleet, tenant: Tenant) -> dict[str, t.Any]:
     """
     hint = getattr(error, "hint", None)
     return {
-        "error": open_text(_message(error), fleet, tenant),
+        "error": _of_tenant(_message(error), fleet, tenant),
         "error_type": type(error).__name__,
-        "hint": hint and open_text(hint, fleet, tenant),
+        "hint": hint and _of_tenant(hint, fleet, tenant),
         "is_locked": getattr(error, "exit_code", None) == _LOCKED,
     }
+
+
+def _of_tenant(text: str, fleet: Fleet, tenant: Tenant) -> str:
+    """A text that may be shown, and names the tenant in the place of the database that
+    it stands in for.
+    """
+    pattern = rf"\b([Tt]he) database '{re.escape(fleet.name)}'"
+    named = re.sub(pattern, lambda found: f"{found[1]} tenant '{tenant.name}'", text)
+    return open_text(named, fleet, tenant)
 
 
 def open_text(text: str, fleet: Fleet, tenant: Tenant) -> str:

@@ -23,10 +23,12 @@ from .remote import errand_of
 from .remote import status_there
 from .remote import upgrade_there
 from .status import tenant_status
+from .telling import open_text
 from .tenant_run import upgrade_tenant
 
 if t.TYPE_CHECKING:
     from ..tenants import Tenant
+    from .engines import Engines
     from .remote import AppReference
     from .remote import Errand
 
@@ -62,8 +64,8 @@ def upgrade_all(
 
     try:
         for tenant, result in crew.results(tenants):
-            if isinstance(result, Exception):
-                result = _lost(tenant, result)
+            if isinstance(result, BaseException):
+                result = _lost(result, fleet, tenant)
 
             found[tenant.name] = result
 
@@ -101,8 +103,9 @@ def status_all(
     found: dict[str, TenantStatus] = {}
 
     for tenant, status in crew.results(tenants):
-        if isinstance(status, Exception):
-            status = TenantStatus(tenant.name, error=_lost(tenant, status).error)
+        if isinstance(status, BaseException):
+            error = _lost(status, fleet, tenant).error
+            status = TenantStatus(tenant.name, error=error)
 
         found[tenant.name] = status
 
@@ -120,7 +123,7 @@ def _crew(
     app: AppReference | None,
     workers: int | None,
 ) -> Crew[R]:
-    count = _count(workers)
+    count = _count(workers, fleet.engines, tenants)
 
     if executor is None or isinstance(executor, ThreadPoolExecutor):
         return Crew(here, executor, fleet.engines.limit(count, tenants))
@@ -144,9 +147,9 @@ def _crew(
     return Crew(partial(there, errand_of(fleet, app)), executor, count)
 
 
-def _count(workers: int | None) -> int:
+def _count(workers: int | None, engines: Engines, tenants: t.Iterable[Tenant]) -> int:
     if workers is None:
-        return usual_workers()
+        return usual_workers(on_servers=engines.on_servers(tenants))
 
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ConfigurationError(
@@ -158,15 +161,18 @@ def _count(workers: int | None) -> int:
     return workers
 
 
-def _lost(tenant: Tenant, error: Exception) -> TenantResult:
+def _lost(error: BaseException, fleet: Fleet, tenant: Tenant) -> TenantResult:
     """What is known of a tenant whose worker did not come back."""
     what = type(error).__name__
+    text = f"The worker failed: {what}: {error}".rstrip(": ")
+    usual = "Run the same again: it does what is left to be done."
+    hint = getattr(error, "hint", None) or usual
     return TenantResult(
         tenant.name,
         "failed",
-        error=f"The worker failed: {what}: {error}".rstrip(": "),
+        error=open_text(text, fleet, tenant),
         error_type=what,
-        hint="Run the same again: it does what is left to be done.",
+        hint=open_text(hint, fleet, tenant),
     )
 
 

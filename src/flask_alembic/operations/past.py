@@ -49,11 +49,11 @@ def changes_since(
     :return: Sentences; none if they are the same.
     """
     before = {revision.id: revision for revision in past}
+    found, missing = _found(script, tuple(heads), before)
 
-    if missing := History(script).unknown(before):
+    if missing:
         return [f"Revision {id_} is in it, and no file has it." for id_ in missing]
 
-    found = _below_heads(script, heads)
     new = [f"Revision {id_} is not in it." for id_ in found if id_ not in before]
     gone = [f"Revision {id_} is in it." for id_ in before if id_ not in found]
     return [
@@ -65,6 +65,18 @@ def changes_since(
             if id_ in before and (change := _change(place, before[id_]))
         ),
     ]
+
+
+def _found(
+    script: ScriptDirectory, heads: tuple[str, ...], before: t.Iterable[str]
+) -> tuple[dict[str, Place], tuple[str, ...]]:
+    """What there is at and below some heads, and the ids that no file has."""
+    history = History(script)
+    lost = history.unknown(heads)
+    found = _below_heads(script, [id_ for id_ in heads if id_ not in lost])
+    # To ask for each of them takes long.
+    others = [id_ for id_ in dict.fromkeys([*before, *heads]) if id_ not in found]
+    return found, history.unknown(others)
 
 
 def _change(place: Place, before: PastRevision) -> str | None:

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import logging
 import typing as t
+from contextlib import contextmanager
 from contextlib import nullcontext
 
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.migration import MigrationStep
+from sqlalchemy.exc import PendingRollbackError
 
 from .. import alembic_internals
 from ..applied_table import find
@@ -130,10 +132,7 @@ def _loading(
         if before not in (None, snapshot.digest):
             raise _another(name)
 
-        # What is noted of it is committed by this.
-        block = context.autocommit_block() if in_parts else nullcontext()
-
-        with block:
+        with _committing(context) if in_parts else nullcontext():
             if before is not None:
                 _check_only_ours(context, snapshot)
                 drop_loaded(connection, snapshot)
@@ -141,6 +140,20 @@ def _loading(
             load(connection, snapshot, context.version_table)
 
     return load_snapshot
+
+
+@contextmanager
+def _committing(context: MigrationContext) -> t.Iterator[None]:
+    """Commit each statement, and before them what is noted of the load."""
+    try:
+        with context.autocommit_block():
+            yield
+    except PendingRollbackError as error:
+        # A connection that was lost can't end the block either.
+        if (cause := error.__context__) is None:
+            raise
+
+        raise cause from cause.__cause__
 
 
 def _check_only_ours(context: MigrationContext, snapshot: Snapshot) -> None:

@@ -158,7 +158,9 @@ class Scores:
         """
         # What is noted of this process is not true in one that it forked.
         dialect = database.context.dialect.name
-        key = os.getpid(), dialect, step_key(step), heads, tables, id(tape)
+        # Settings may change from call to call, and the revisions stay the same.
+        timeout = database.settings.ddl_lock_timeout
+        key = os.getpid(), dialect, step_key(step), heads, tables, id(tape), timeout
         score = self._known.get(key)
 
         if score is None:

@@ -55,20 +55,20 @@ class SQLitePlayer(Player):
         for taped in score.tape.statements:
             self._play_taped(taped)
 
-        seconds = repr(time.monotonic() - started)
+        ended = time.monotonic()
 
         for note in self._notes(score):
-            self._execute(self._tables.fill(note, seconds))
+            self._execute(self._tables.fill(note, repr(ended - started)))
 
         for change in score.changes:
-            self._execute(self._tables.fill(change, seconds))
+            self._execute(change)
 
             if self._cursor.rowcount != 1:
                 raise Diverged("The version table was changed by somebody else.")
 
         self._database.check()
 
-        if time.monotonic() - self._begun > _LONGEST:
+        if ended - self._begun > _LONGEST:
             self.finish()
 
         return self._begun is None

@@ -4,41 +4,39 @@ from __future__ import annotations
 
 import typing as t
 
-from .kinds import Schema
-from .mysql.schema import drop as drop_mysql
-from .mysql.schema import load as load_mysql
-from .mysql.schema import MySQLSchema
-from .postgresql.schema import drop as drop_postgresql
-from .postgresql.schema import load as load_postgresql
-from .postgresql.schema import PART
-from .postgresql.schema import PostgreSQLSchema
-from .sqlite import drop as drop_sqlite
-from .sqlite import load as load_sqlite
-from .sqlite import SQLiteSchema
-
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from .kinds import Schema
     from .text import Snapshot
+    from .text import Statement
 
-_SCHEMAS: t.Final[dict[str, t.Callable[[sa.Connection], Schema]]] = {
-    "mariadb": MySQLSchema,
-    "mysql": MySQLSchema,
-    "postgresql": PostgreSQLSchema,
-    "sqlite": SQLiteSchema,
-}
-_LOADS: t.Final[dict[str, t.Callable[..., None]]] = {
-    "mariadb": load_mysql,
-    "mysql": load_mysql,
-    "postgresql": load_postgresql,
-    "sqlite": load_sqlite,
-}
-_DROPS: t.Final[dict[str, t.Callable[..., None]]] = {
-    "mariadb": drop_mysql,
-    "mysql": drop_mysql,
-    "postgresql": drop_postgresql,
-    "sqlite": drop_sqlite,
-}
+_DIALECTS: t.Final = frozenset({"mariadb", "mysql", "postgresql", "sqlite"})
+
+
+class _Kind(t.NamedTuple):
+    schema: t.Callable[[sa.Connection], Schema]
+    load: t.Callable[[sa.Connection, t.Sequence[Statement]], None]
+    drop: t.Callable[[sa.Connection, t.Iterable[str]], None]
+
+
+def _kind(connection: sa.Connection) -> _Kind:
+    """What there is for a kind of database. That of the others is not loaded."""
+    dialect = connection.dialect.name
+
+    if dialect == "postgresql":
+        from .postgresql import schema as postgresql
+
+        return _Kind(postgresql.PostgreSQLSchema, postgresql.load, postgresql.drop)
+
+    if dialect == "sqlite":
+        from . import sqlite
+
+        return _Kind(sqlite.SQLiteSchema, sqlite.load, sqlite.drop)
+
+    from .mysql import schema as mysql
+
+    return _Kind(mysql.MySQLSchema, mysql.load, mysql.drop)
 
 
 def loads_in_parts(connection: sa.Connection, snapshot: Snapshot) -> bool:
@@ -50,6 +48,8 @@ def loads_in_parts(connection: sa.Connection, snapshot: Snapshot) -> bool:
     :return: ``True`` if it would.
     """
     if connection.dialect.name == "postgresql":
+        from .postgresql.schema import PART
+
         return len(snapshot.statements) > PART
 
     return connection.dialect.name != "sqlite"
@@ -61,7 +61,7 @@ def can_snapshot(connection: sa.Connection) -> bool:
     :param connection: A connection to one.
     :return: ``True`` if there are.
     """
-    return connection.dialect.name in _SCHEMAS
+    return connection.dialect.name in _DIALECTS
 
 
 def kind_of(engine: sa.Engine) -> str:
@@ -80,7 +80,7 @@ def schema_of(connection: sa.Connection) -> Schema:
     :param connection: A connection to a database that there are snapshots of.
     :return: Its schema.
     """
-    return _SCHEMAS[connection.dialect.name](connection)
+    return _kind(connection).schema(connection)
 
 
 def load(connection: sa.Connection, snapshot: Snapshot, version_table: str) -> None:
@@ -93,8 +93,9 @@ def load(connection: sa.Connection, snapshot: Snapshot, version_table: str) -> N
         the snapshot.
     """
     made = [s.title for s in snapshot.statements if s.is_table(version_table)]
-    _DROPS[connection.dialect.name](connection, made)
-    _LOADS[connection.dialect.name](connection, snapshot.statements)
+    kind = _kind(connection)
+    kind.drop(connection, made)
+    kind.load(connection, snapshot.statements)
 
 
 def drop_loaded(connection: sa.Connection, snapshot: Snapshot) -> None:
@@ -104,4 +105,4 @@ def drop_loaded(connection: sa.Connection, snapshot: Snapshot) -> None:
     :param snapshot: The snapshot.
     """
     titles = [statement.title for statement in snapshot.statements]
-    _DROPS[connection.dialect.name](connection, titles)
+    _kind(connection).drop(connection, titles)

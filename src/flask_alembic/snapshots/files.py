@@ -37,6 +37,8 @@ def read_snapshot(path: Path) -> Snapshot | None:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise UnreadableSnapshot(error.strerror or type(error).__name__) from error
 
     try:
         return read(content.decode("utf-8"))

@@ -5,8 +5,10 @@ are written.
 from __future__ import annotations
 
 import typing as t
+from contextlib import contextmanager
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from ..own_statements import own
 from .text import Statement
@@ -75,6 +77,61 @@ def execute(connection: sa.Connection, statement: str) -> None:
     """
     with own():
         connection.exec_driver_sql(statement, execution_options=_PLAIN).close()
+
+
+def execute_all(connection: sa.Connection, statements: t.Iterable[str]) -> None:
+    """Run many statements by the driver alone: what SQLAlchemy adds to each may take as
+    long as the statement.
+
+    :param connection: A connection.
+    :param statements: The statements, in which a percent sign means itself.
+    """
+    cursor = connection.connection.cursor()
+
+    try:
+        for statement in statements:
+            with _errors_of(connection, cursor, statement):
+                cursor.execute(statement)
+
+                if cursor.description is not None:
+                    # Some drivers take nothing else before.
+                    cursor.fetchall()
+    finally:
+        # It is closed with a connection that is given up.
+        if not connection.invalidated:
+            cursor.close()
+
+
+@contextmanager
+def _errors_of(
+    connection: sa.Connection, cursor: t.Any, statement: str
+) -> t.Iterator[None]:
+    """Let errors of the driver be those of SQLAlchemy."""
+    dialect: t.Any = connection.dialect
+
+    try:
+        yield
+    except dialect.dbapi.Error as error:
+        driver = connection.connection.dbapi_connection
+        is_lost = dialect.is_disconnect(error, driver, cursor)
+
+        if is_lost:
+            connection.invalidate(error)
+
+        raise DBAPIError.instance(
+            statement,
+            None,
+            error,
+            dialect.dbapi.Error,
+            connection_invalidated=is_lost,
+            dialect=dialect,
+        ) from error
+    except Exception:
+        raise
+    except BaseException:
+        # An answer may still be under way.
+        connection.invalidate()
+        raise
 
 
 def insert_statements(

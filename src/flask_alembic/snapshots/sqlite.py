@@ -8,6 +8,7 @@ from functools import cached_property
 from ..sql_words import quoted
 from .kinds import ask
 from .kinds import execute
+from .kinds import execute_all
 from .kinds import insert_statements
 from .kinds import text_literal
 from .text import Statement
@@ -145,19 +146,7 @@ def load(connection: sa.Connection, statements: t.Iterable[Statement]) -> None:
     :param connection: A connection to an empty database, in a transaction.
     :param statements: The statements.
     """
-    dialect, cursor = connection.dialect, connection.connection.cursor()
-    errors: type[Exception] = t.cast(t.Any, dialect).dbapi.Error
-
-    try:
-        # There are many, and what SQLAlchemy adds to each takes as long as it.
-        for statement in statements:
-            try:
-                cursor.execute(statement.sql)
-            except errors:
-                # It fails again, in the way that everybody knows.
-                execute(connection, statement.sql)
-    finally:
-        cursor.close()
+    execute_all(connection, (statement.sql for statement in statements))
 
 
 def drop(connection: sa.Connection, titles: t.Iterable[str]) -> None:

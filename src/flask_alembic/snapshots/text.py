@@ -187,7 +187,6 @@ def _past_text(revision: PastRevision) -> str:
 def _past_of(line: str) -> PastRevision:
     try:
         id_, parents, depends_on, checksum, file_hash = json.loads(line[3:])
-    except ValueError as error:
+        return PastRevision(id_, tuple(parents), tuple(depends_on), checksum, file_hash)
+    except (TypeError, ValueError) as error:
         raise UnreadableSnapshot("its end is not a list of revisions") from error
-
-    return PastRevision(id_, tuple(parents), tuple(depends_on), checksum, file_hash)

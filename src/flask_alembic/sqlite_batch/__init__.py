@@ -2,5 +2,4 @@
 
 from __future__ import annotations
 
-from .batch import make_anew as make_anew
 from .restored import revision_wins as revision_wins

@@ -9,9 +9,6 @@ import typing as t
 from contextlib import contextmanager
 
 from ..listening import listening
-from ..sqlite_ddl.tokens import created
-from ..sqlite_ddl.tokens import folded
-from .inspection import qualified
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -51,6 +48,8 @@ def note_restored(found: Found, indexes: t.Iterable[str]) -> None:
     :param found: The table.
     :param indexes: The names of its indexes.
     """
+    from ..sqlite_ddl.tokens import folded
+
     names = {("INDEX", found.schema, folded(name)) for name in indexes}
     names |= {("TRIGGER", found.schema, folded(name)) for name in found.triggers}
     found.connection.info.get(_RESTORED, set()).update(names)
@@ -62,6 +61,10 @@ def _make_room(
     restored = connection.info.get(_RESTORED)
 
     if restored and _CREATES.match(statement):
+        # Only batch mode needs them.
+        from ..sqlite_ddl.tokens import created
+        from .inspection import qualified
+
         made = created(statement)
 
         if made is not None and made in restored:

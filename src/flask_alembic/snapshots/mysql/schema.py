@@ -11,6 +11,7 @@ from ...statements import names_in
 from ..kinds import ask
 from ..kinds import ask_row
 from ..kinds import execute
+from ..kinds import execute_all
 from ..kinds import text_literal
 from ..text import Statement
 from .rows import row_statements
@@ -267,8 +268,7 @@ def load(connection: sa.Connection, statements: t.Iterable[Statement]) -> None:
     :param statements: The statements.
     """
     with session(connection, _LOADING):
-        for statement in statements:
-            execute(connection, statement.sql)
+        execute_all(connection, (statement.sql for statement in statements))
 
 
 def drop(connection: sa.Connection, titles: t.Iterable[str]) -> None:

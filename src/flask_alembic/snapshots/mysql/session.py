@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
+from contextlib import suppress
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..kinds import ask
 from ..kinds import execute
@@ -29,16 +32,22 @@ def session(
     before = ask(connection, f"SELECT {names}")[0]
     execute(connection, f"SET {_assigned(settings)}")
 
+    old = {
+        name: str(value) if isinstance(value, int) else text_literal(value)
+        for name, value in zip(settings, before, strict=True)
+    }
+
     try:
         yield
-    finally:
-        # After an error of the server; a connection that is lost has none to keep.
-        if not connection.invalidated:
-            old = {
-                name: str(value) if isinstance(value, int) else text_literal(value)
-                for name, value in zip(settings, before, strict=True)
-            }
-            execute(connection, f"SET {_assigned(old)}")
+    except BaseException:
+        # A connection that is lost has none to keep, and what is told is how it began.
+        with suppress(SQLAlchemyError):
+            if not connection.invalidated:
+                execute(connection, f"SET {_assigned(old)}")
+
+        raise
+
+    execute(connection, f"SET {_assigned(old)}")
 
 
 def _assigned(settings: t.Mapping[str, str]) -> str:

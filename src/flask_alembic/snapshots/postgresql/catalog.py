@@ -6,7 +6,7 @@ import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..kinds import ask
 from ..kinds import execute
@@ -126,8 +126,8 @@ def _settings(
         yield
     finally:
         # After an error in a transaction nothing is done, until a rollback restores
-        # them.
-        with suppress(DBAPIError):
+        # them. A connection that is lost has none.
+        with suppress(SQLAlchemyError):
             _set(connection, dict(zip(settings, before, strict=True)))
 
 

@@ -6,6 +6,8 @@ import re
 import typing as t
 from functools import cached_property
 
+from sqlalchemy.exc import DBAPIError
+
 from ..kinds import ask
 from ..kinds import execute
 from ..kinds import insert_statements
@@ -35,6 +37,8 @@ if t.TYPE_CHECKING:
 
 # These run all that is in one text, in one round trip.
 _DRIVERS: t.Final = ("psycopg", "psycopg2")
+
+_END: t.Final = ";\n"
 
 PART: t.Final = 200
 """How many statements are one transaction at most: a server has room for so many locks
@@ -223,4 +227,26 @@ def _run(connection: sa.Connection, statements: t.Sequence[str]) -> None:
         return
 
     for start in range(0, len(statements), PART):
-        execute(connection, ";\n".join(statements[start : start + PART]))
+        part = statements[start : start + PART]
+
+        try:
+            execute(connection, _END.join(part))
+        except DBAPIError as error:
+            _name_statement(error, part)
+            raise
+
+
+def _name_statement(error: DBAPIError, statements: t.Iterable[str]) -> None:
+    """Name one of several in an error, where the server tells at what it was."""
+    tells = getattr(error.orig, "diag", None)
+
+    # Of characters in all of the text, counted from 1.
+    if tells is not None and tells.statement_position is not None:
+        left = int(tells.statement_position)
+
+        for statement in statements:
+            if left <= len(statement):
+                error.statement = statement
+                return
+
+            left -= len(statement) + len(_END)
