@@ -15,7 +15,6 @@ from functools import cache
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version
-from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -32,6 +31,7 @@ from .load_step import LoadStep
 from .own_tables import history_name
 from .own_tables import is_model
 from .redaction import redact
+from .revisions.content import read_content
 from .sqlite import is_busy
 from .steps import step_direction
 from .steps import step_name
@@ -274,6 +274,6 @@ def read(path: str) -> bytes | None:
     :return: What is in it; ``None`` if it is gone.
     """
     try:
-        return Path(path).read_bytes()
+        return read_content(path)
     except OSError:
         return None

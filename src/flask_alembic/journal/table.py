@@ -108,7 +108,9 @@ class JournalTable:
     def __init__(self, context: MigrationContext) -> None:
         self.connection: sa.Connection = t.cast(sa.Connection, context.connection)
         version = alembic_internals.version_column(context).table
-        self.table: sa.Table = _make_table(f"{version.name}_journal", version.schema)
+        self.table: sa.Table = _make_table(
+            f"{version.name}_journal", version.schema, self.connection.dialect.name
+        )
 
     @property
     def name(self) -> str:
@@ -252,7 +254,17 @@ class JournalTable:
 
 # The same one is looked for in many databases.
 @lru_cache(maxsize=64)
-def _make_table(name: str, schema: str | None) -> sa.Table:
+def _make_table(name: str, schema: str | None, dialect: str) -> sa.Table:
+    options: dict[str, t.Any] = {}
+
+    # SQLAlchemy loads a dialect whose options are given.
+    if dialect in COMMITTING:
+        # Not the defaults of the server: what is noted is to be rolled back with the
+        # statement, and ids differ that are written large and small.
+        options[f"{dialect}_engine"] = "InnoDB"
+        options[f"{dialect}_charset"] = "utf8mb4"
+        options[f"{dialect}_collate"] = "utf8mb4_bin"
+
     return sa.Table(
         name,
         sa.MetaData(),
@@ -267,14 +279,7 @@ def _make_table(name: str, schema: str | None) -> sa.Table:
         sa.Column("at", sa.DateTime, nullable=False),
         sa.Column("run_by", sa.String(255), nullable=False),
         schema=schema,
-        # Not the defaults of the server: what is noted is to be rolled back with the
-        # statement, and ids differ that are written large and small.
-        mysql_engine="InnoDB",
-        mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
-        mariadb_engine="InnoDB",
-        mariadb_charset="utf8mb4",
-        mariadb_collate="utf8mb4_bin",
+        **options,
     )
 
 
