@@ -30,6 +30,7 @@ from sybil import Example
 from sybil import Sybil
 from sybil.parsers.myst import CodeBlockParser
 
+from kept_databases import drop_kept
 from servers import Databases
 from servers import find
 
@@ -415,6 +416,7 @@ def main() -> None:
                 databases.drop_all()
                 path.write_text(page.text(), "utf-8")
 
+    drop_kept()
     runner.close()
 
 
