@@ -16,6 +16,7 @@ from flask import g
 from flask.testing import FlaskCliRunner
 
 from apps import Apps
+from commands import close_command_server
 from kept_databases import drop_kept
 from servers import ASYNC_DRIVERS
 from servers import Databases
@@ -38,8 +39,9 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_sessionfinish() -> None:
-    """Leave no database on a server."""
+    """Leave no database on a server, and no process."""
     drop_kept()
+    close_command_server()
 
 
 @pytest.fixture(autouse=True)
