@@ -32,8 +32,8 @@ help:  ## Show these lines
 demo: $(VENV)/.ready-tests  ## Walk an example application through its migrations
 	@$(BIN)/python scripts/demo
 
-test: $(VENV)/.ready-tests  ## Run the tests on SQLite, and on servers that answer
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+test: $(VENV)/.ready-tests  ## Run the tests on SQLite, and on servers made for them
+	@$(BIN)/python tests/with_servers.py $(BIN)/python -m pytest -n auto $(ARGS)
 
 chaos: $(VENV)/.ready-tests  ## Injure upgrades at random; ARGS="--help" tells the options
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)

@@ -33,12 +33,15 @@ class OwnPostgreSQL:
         if self.user:
             shutil.chown(self.folder, self.user)
 
-        options = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        options = ("-U", "postgres", "-A", "trust", "--locale=C.UTF-8", "--no-sync")
         self._run("initdb", *options, "-D", "data")
 
     def start(self) -> None:
         """Start it, and wait until it can be used."""
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c fsync=off -k ."
+        options = (
+            f"-p {self.port} -k . -c listen_addresses=127.0.0.1"
+            " -c fsync=off -c full_page_writes=off -c autovacuum=off"
+        )
         self._run("pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-o", options)
 
     def stop(self) -> None:
@@ -84,7 +87,7 @@ class OwnMariaDB:
             [
                 "mariadb-install-db",
                 *("--no-defaults", f"--datadir={folder}", "--user=root"),
-                "--auth-root-authentication-method=normal",
+                *("--auth-root-authentication-method=normal", "--skip-test-db"),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -103,6 +106,8 @@ class OwnMariaDB:
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            # What is typed at the terminal is not for it.
+            start_new_session=True,
         )
         end = time.monotonic() + _LONGEST
 
