@@ -2,7 +2,8 @@
 that has what every command imports: there are hundreds of them in the tests, and
 importing takes longer than what most of them do.
 
-A line on stdin is a request, and the answer on stdout is the exit code.
+A line on stdin is a request, and one on stdout the answer: the id of a process that was
+started, or the exit code of one that was waited for.
 """
 
 from __future__ import annotations
@@ -27,19 +28,26 @@ import flask_alembic
 
 IMPORTED: t.Final = (
     *(name for _, name, _ in walk_packages(flask_alembic.__path__, "flask_alembic.")),
+    "alembic.autogenerate",
     "alembic.op",
+    "asyncpg",
     "flask_migrate",
     "flask_sqlalchemy",
     "flask_sqlalchemy_lite",
     "sqlalchemy.dialects.mysql.pymysql",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",
+    "sqlalchemy.ext.asyncio",
     "psycopg",
     "pymysql",
 )
 
 
-class Request(t.TypedDict):
+POLL: t.Final = 0.002  # seconds
+
+
+@t.final
+class Command(t.TypedDict):
     """What is to be run."""
 
     arguments: list[str]
@@ -50,6 +58,14 @@ class Request(t.TypedDict):
     later: int
 
 
+@t.final
+class Wait(t.TypedDict):
+    """Which process is to be waited for, and how many seconds at most."""
+
+    pid: int
+    seconds: float
+
+
 def main() -> None:
     """Answer requests, until there are no more."""
     for name in IMPORTED:
@@ -58,15 +74,33 @@ def main() -> None:
     gc.freeze()
 
     for line in sys.stdin:
-        request: Request = json.loads(line)
-        process = os.fork()
+        request: Command | Wait = json.loads(line)
+        answer = wait(request) if "pid" in request else start(request)
+        sys.stdout.write(f"{json.dumps(answer)}\n")
 
-        if not process:
-            move_clock(request["later"])
-            run(request)
 
-        _, status = os.waitpid(process, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+def start(command: Command) -> int:
+    """Start a process: its id."""
+    if pid := os.fork():
+        return pid
+
+    move_clock(command["later"])
+    run(command)
+
+
+def wait(request: Wait) -> int | None:
+    """Wait for a process: its exit code, or that of the signal that killed it."""
+    end = time.monotonic() + request["seconds"]
+
+    while time.monotonic() < end:
+        pid, status = os.waitpid(request["pid"], os.WNOHANG)
+
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+
+        time.sleep(POLL)
+
+    return None
 
 
 def move_clock(seconds: float) -> None:
@@ -75,15 +109,15 @@ def move_clock(seconds: float) -> None:
     time.time = lambda: real_time() + seconds
 
 
-def run(request: Request) -> t.NoReturn:
+def run(command: Command) -> t.NoReturn:
     """Be the process that was asked for."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    redirect(request)
-    os.chdir(request["folder"])
+    redirect(command)
+    os.chdir(command["folder"])
     os.environ.clear()
-    os.environ.update(request["environment"])
+    os.environ.update(command["environment"])
     sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in os.environ
-    sys.argv = request["arguments"]
+    sys.argv = command["arguments"]
 
     try:
         program()
@@ -101,13 +135,13 @@ def run(request: Request) -> t.NoReturn:
     os._exit(code)
 
 
-def redirect(request: Request) -> None:
+def redirect(command: Command) -> None:
     """Write where it was asked for. Both may be one file."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-    output = os.open(request["output"], flags)
+    output = os.open(command["output"], flags)
     os.dup2(output, 1)
-    is_one = request["errors"] == request["output"]
-    os.dup2(output if is_one else os.open(request["errors"], flags), 2)
+    is_one = command["errors"] == command["output"]
+    os.dup2(output if is_one else os.open(command["errors"], flags), 2)
 
 
 def exit_code(error: SystemExit) -> int:

@@ -41,6 +41,10 @@ def create_app():
 """
 
 
+# What is refused before any server is asked.
+without_server = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
 def fleet(databases: Databases, apps: Apps) -> Tenants:
     """Five tenants on each of the servers in turn, and two revisions."""
@@ -144,12 +148,14 @@ def test_other_revisions(fleet: Tenants, module: str) -> None:
     assert "A worker has other revisions" in str(errors(report)[0])
 
 
+@without_server
 def test_no_app(fleet: Tenants) -> None:
     """Other processes have to know how to make the app."""
     with pytest.raises(ConfigurationError, match="how to make the app"):
         fleet.upgrade(executor=Broken())
 
 
+@without_server
 def test_engine_stays(fleet: Tenants, module: str) -> None:
     """An engine can't go to another process."""
     tenant = Tenant(name="ada", engine=fleet.alembic.engines["default"])
@@ -219,6 +225,7 @@ def _count(
         time.sleep(0.02)
 
 
+@without_server
 @pytest.mark.parametrize("workers", [0, -1, 1.5, True, "2"])
 def test_wrong_workers(fleet: Tenants, workers: t.Any) -> None:
     """The number of workers is a number."""
