@@ -83,16 +83,18 @@ class OwnMariaDB:
         self.url = f"mysql+pymysql://root@127.0.0.1:{self.port}/test"
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        subprocess.run(
+        made = subprocess.run(
             [
                 "mariadb-install-db",
                 *("--no-defaults", f"--datadir={folder}", "--user=root"),
                 *("--auth-root-authentication-method=normal", "--skip-test-db"),
             ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
+        assert made.returncode == 0, made.stdout
 
     def start(self) -> None:
         """Start it, and wait until it can be used."""
