@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import os
 import typing as t
 from pathlib import Path
@@ -37,14 +36,6 @@ os.environ["SSL_CERT_DIR"] = os.devnull
 def pytest_report_header() -> list[str]:
     """Say which servers the tests run on."""
     return [f"servers: {', '.join(find_once(name).version for name in NAMES)}"]
-
-
-def pytest_collection_finish() -> None:
-    """Let garbage be looked for among what tests make, and not in all of pytest: some
-    hundreds of them have it collected, to see what was left open.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def pytest_sessionfinish() -> None:
