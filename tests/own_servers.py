@@ -83,12 +83,15 @@ class OwnMariaDB:
         self.url = f"mysql+pymysql://root@127.0.0.1:{self.port}/test"
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
+        # When a server starts it drops the temporary tables of all in that folder.
+        self._environment = {**os.environ, "TMPDIR": str(folder)}
         made = subprocess.run(
             [
                 "mariadb-install-db",
                 *("--no-defaults", f"--datadir={folder}", "--user=root"),
                 *("--auth-root-authentication-method=normal", "--skip-test-db"),
             ],
+            env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -106,6 +109,7 @@ class OwnMariaDB:
                 *("--socket=", "--innodb-flush-log-at-trx-commit=0"),
                 *self._options,
             ],
+            env=self._environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             # What is typed at the terminal is not for it.
