@@ -103,7 +103,8 @@ def test_dask(fleet: Tenants, module: str, tmp_path: Path) -> None:
         n_workers=2,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        # Any port: without an address it takes the usual one, which others may have.
+        dashboard_address=":0",
         local_directory=str(tmp_path),
         silence_logs=50,
     )
