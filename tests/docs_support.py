@@ -15,7 +15,6 @@ from __future__ import annotations
 import ast
 import difflib
 import itertools
-import json
 import os
 import re
 import shlex
@@ -30,6 +29,8 @@ from sybil import Example
 from sybil import Sybil
 from sybil.parsers.myst import CodeBlockParser
 
+from commands import CommandServer
+from kept_databases import drop_kept
 from servers import Databases
 from servers import find
 
@@ -81,18 +82,13 @@ class Ids:
 
 
 class Runner:
-    """Runs commands as a terminal would. ``flask`` and ``python`` are run by
-    docs_runner.py, which saves the time of importing; anything else is bash's.
+    """Runs commands as a terminal would. ``flask`` and ``python`` need not import
+    everything; anything else is bash's.
     """
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-u", Path(__file__).with_name("docs_runner.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            env=new_environment(),
-        )
+        self._server = CommandServer()
+        self._later = itertools.count(step=10)
 
     def run(
         self, command: str, folder: Path, environment: dict[str, str], output: Path
@@ -115,21 +111,16 @@ class Runner:
             return _bash(command, folder, environment, output)
 
         more = dict(word.split("=", 1) for word in words[:at])
-        request = {
-            "arguments": words[at:],
-            "folder": str(folder),
-            "environment": {**environment, **more},
-            "output": str(output),
-        }
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{json.dumps(request)}\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
+        # Ids are made of the time, in seconds: a person does not type so fast. And a
+        # page shows what is in a folder without what Python keeps there.
+        variables = {**environment, **more, "PYTHONDONTWRITEBYTECODE": "1"}
+        return self._server.run(
+            words[at:], folder, variables, output, later=next(self._later)
+        )
 
     def close(self) -> None:
         """End."""
-        self._process.communicate()
+        self._server.close()
 
 
 class Page:
@@ -415,6 +406,7 @@ def main() -> None:
                 databases.drop_all()
                 path.write_text(page.text(), "utf-8")
 
+    drop_kept()
     runner.close()
 
 

@@ -33,12 +33,15 @@ class OwnPostgreSQL:
         if self.user:
             shutil.chown(self.folder, self.user)
 
-        options = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        options = ("-U", "postgres", "-A", "trust", "--locale=C.UTF-8", "--no-sync")
         self._run("initdb", *options, "-D", "data")
 
     def start(self) -> None:
         """Start it, and wait until it can be used."""
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c fsync=off -k ."
+        options = (
+            f"-p {self.port} -k . -c listen_addresses=127.0.0.1"
+            " -c fsync=off -c full_page_writes=off -c autovacuum=off"
+        )
         self._run("pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-o", options)
 
     def stop(self) -> None:
@@ -80,16 +83,21 @@ class OwnMariaDB:
         self.url = f"mysql+pymysql://root@127.0.0.1:{self.port}/test"
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        subprocess.run(
+        # When a server starts it drops the temporary tables of all in that folder.
+        self._environment = {**os.environ, "TMPDIR": str(folder)}
+        made = subprocess.run(
             [
                 "mariadb-install-db",
                 *("--no-defaults", f"--datadir={folder}", "--user=root"),
-                "--auth-root-authentication-method=normal",
+                *("--auth-root-authentication-method=normal", "--skip-test-db"),
             ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=True,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
+        assert made.returncode == 0, made.stdout
 
     def start(self) -> None:
         """Start it, and wait until it can be used."""
@@ -101,8 +109,11 @@ class OwnMariaDB:
                 *("--socket=", "--innodb-flush-log-at-trx-commit=0"),
                 *self._options,
             ],
+            env=self._environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            # What is typed at the terminal is not for it.
+            start_new_session=True,
         )
         end = time.monotonic() + _LONGEST
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import tempfile
 import typing as t
 from dataclasses import dataclass
 from dataclasses import field
 from importlib.metadata import version
 from pathlib import Path
+
+from commands import command_server
 
 FIXED_INIT: t.Final = """
 import sys
@@ -53,18 +54,17 @@ class Project:
     def run(self, *command: str, code: int = 0) -> str:
         """Type a command, and get what it prints."""
         own = {k: v for k, v in os.environ.items() if not k.startswith("FLASK_")}
-        binaries = Path(sys.executable).parent
-        result = subprocess.run(
-            [str(binaries / command[0]), *command[1:]],
-            cwd=self.folder,
-            env={**own, "PYTHONDONTWRITEBYTECODE": "1", **self.variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == code, f"{command}\n{result.stdout}"
-        return result.stdout
+        with tempfile.NamedTemporaryFile("r", encoding="utf-8") as printed:
+            found = command_server().run(
+                command,
+                self.folder,
+                {**own, "PYTHONDONTWRITEBYTECODE": "1", **self.variables},
+                Path(printed.name),
+            )
+            output = printed.read()
+
+        assert found == code, f"{command}\n{output}"
+        return output
 
     def db(self, *args: str, code: int = 0) -> str:
         """Type ``flask db``."""

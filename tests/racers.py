@@ -7,26 +7,22 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from commands import command_server
+
 LONG: t.Final = 60
 """Seconds after which a process is thought to hang. Nothing waits so long."""
 
 _PROGRAM: t.Final = """
-import json, os, sys, traceback
+import json, sys, traceback
 import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.ext.asyncio import create_async_engine
 from flask_alembic import Alembic
-import alembic.context, alembic.op, alembic.autogenerate
-import flask_alembic.cli.run, flask_alembic.extension, flask_alembic.runner
-import flask_alembic.operations.upgrade, flask_alembic.environment
-import asyncpg, psycopg, pymysql
 
 
 def race(root, url, args, output, engine, config):
@@ -44,23 +40,7 @@ def race(root, url, args, output, engine, config):
     return result.exit_code
 
 
-for line in sys.stdin:
-    pid = os.fork()
-    if not pid:
-        code = 70
-        try:
-            code = race(**json.loads(line))
-        finally:
-            sys.stdout.flush()
-            os._exit(code)
-    print(pid, flush=True)
-
-while True:
-    try:
-        pid, status = os.wait()
-    except ChildProcessError:
-        break
-    print(pid, os.waitstatus_to_exitcode(status), flush=True)
+sys.exit(race(**json.loads(sys.argv[1])))
 """
 
 
@@ -91,22 +71,15 @@ class Race:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.racers: list[Racer] = []
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", _PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
 
     def __enter__(self) -> Race:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.returncode is None:
-            for racer in self.racers:
-                racer.send(signal.SIGKILL)
+        for racer in self._running():
+            racer.send(signal.SIGKILL)
 
-            self._process.communicate()
+        self.finish()
 
     def start(
         self,
@@ -126,24 +99,24 @@ class Race:
             "engine": engine or {},
             "config": config,
         }
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{json.dumps(request)}\n")
-        self._process.stdin.flush()
-        racer = Racer(int(self._process.stdout.readline()), output)
-        self.racers.append(racer)
-        return racer
+        pid = command_server().start(
+            ["python", "-W", "error", "-c", _PROGRAM, json.dumps(request)],
+            self.folder,
+            os.environ,
+            output.with_suffix(".errors"),
+        )
+        self.racers.append(Racer(pid, output))
+        return self.racers[-1]
 
     def finish(self) -> list[Racer]:
         """Wait for all: the processes, with their exit codes."""
-        out, _ = self._process.communicate(timeout=LONG)
-        pairs = [line.split() for line in out.splitlines()]
-        codes = {int(pid): int(code) for pid, code in pairs}
-
-        for racer in self.racers:
-            racer.code = codes[racer.pid]
+        for racer in self._running():
+            racer.code = command_server().wait(racer.pid)
 
         return self.racers
+
+    def _running(self) -> list[Racer]:
+        return [racer for racer in self.racers if racer.code is None]
 
 
 def wait_for(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import typing as t
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
+
+from kept_databases import kept_on
 
 POSTGRESQL = os.environ.get(
     "FLASK_ALEMBIC_TEST_POSTGRESQL",
@@ -57,7 +60,7 @@ def find(name: str) -> Server:
 
 
 class Databases:
-    """Makes databases, and drops them when a test is over."""
+    """Has databases made, and takes them away when a test is over."""
 
     def __init__(self, server: Server, folder: Path) -> None:
         self.server = server
@@ -66,31 +69,32 @@ class Databases:
 
     def make(self) -> str:
         """A new, empty database: its URL."""
-        name = f"flask_alembic_test_{secrets.token_hex(6)}"
+        url = self.server.url
 
-        if self.server.url is None:
-            return f"sqlite:///{self.folder / name}.db"
+        if url is None:
+            return f"sqlite:///{self.folder / _new_name()}.db"
 
-        self._execute(f"CREATE DATABASE {name}")
+        if self.server.name == "postgresql":
+            name = kept_on(url).lend()
+        else:
+            name = _new_name()
+            _execute(url, f"CREATE DATABASE {name}")
+
         self._made.append(name)
-        url = self.server.url.set(database=name)
-        return url.render_as_string(hide_password=False)
+        return url.set(database=name).render_as_string(hide_password=False)
 
     def drop_all(self) -> None:
-        """Drop what was made. PostgreSQL refuses if a connection was left open."""
+        """Take away what was made. PostgreSQL refuses if a connection was left open."""
         made, self._made = self._made, []
+        url = self.server.url
 
         for name in made:
-            self._execute(f"DROP DATABASE {name}")
+            assert url is not None
 
-    def _execute(self, statement: str) -> None:
-        assert self.server.url is not None
-        engine = _engine(self.server.url)
-
-        with engine.connect().execution_options(
-            isolation_level="AUTOCOMMIT"
-        ) as connection:
-            connection.execute(sa.text(statement))
+            if self.server.name == "postgresql":
+                kept_on(url).take_back(name)
+            else:
+                _execute(url, f"DROP DATABASE {name}")
 
 
 def with_driver(url: str, driver: str) -> str:
@@ -100,6 +104,17 @@ def with_driver(url: str, driver: str) -> str:
     return made.set(drivername=name).render_as_string(hide_password=False)
 
 
+def _new_name() -> str:
+    return f"flask_alembic_test_{secrets.token_hex(6)}"
+
+
+def _execute(url: sa.URL, statement: str) -> None:
+    with _engine(url).connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.exec_driver_sql(statement)
+
+
+@functools.cache
 def _engine(url: sa.URL) -> sa.Engine:
     connect_args = {} if url.drivername.startswith("sqlite") else {"connect_timeout": 5}
     return sa.create_engine(url, poolclass=sa.NullPool, connect_args=connect_args)

@@ -119,6 +119,13 @@ def named_threads(*names: str) -> list[str]:
     return [x for x in running if any(name in x for name in names)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def only_garbage_of_ours() -> None:
+    """Let garbage be looked for among what these tests make, not in all of pytest."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def no_thread_left(apps: Apps) -> t.Iterator[None]:
     """No event loop of ours runs on, and no connection is left to the collector, which

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from projects import Project
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 FOUND = {
@@ -26,7 +28,9 @@ FOUND = {
 
 
 def run(folder: Path, command: str) -> tuple[int, str]:
-    """Run a command as typed in a folder: its exit code, and what it prints."""
+    """Run a command as typed in a folder, in a new interpreter: its exit code, and what
+    it prints.
+    """
     result = subprocess.run(
         [sys.executable, "-m", *shlex.split(command)],
         cwd=folder,
@@ -36,8 +40,7 @@ def run(folder: Path, command: str) -> tuple[int, str]:
         text=True,
         check=False,
     )
-    output = re.sub(r"\d{10}", "ID", result.stdout)
-    return result.returncode, re.sub(r"\d+ ms", "N ms", output)
+    return result.returncode, result.stdout
 
 
 def commands_of(page: Path) -> list[str]:
@@ -81,26 +84,21 @@ def test_there_and_back(example: Path) -> None:
         prefix = f"{database}: " if several else ""
         return "".join(f"  {prefix}{change}\n" for change in changes)
 
-    assert run(example, 'flask db revision "first"') == (
-        0,
-        "Wrote migrations/ID_first.py\n"
-        + "".join(lines(name, changes) for name, changes in found.items()),
+    def db(*args: str) -> str:
+        output = re.sub(r"\d{10}", "ID", project.db(*args))
+        return re.sub(r"\d+ ms", "N ms", output)
+
+    project = Project(example)
+    assert db("revision", "first") == "Wrote migrations/ID_first.py\n" + "".join(
+        lines(name, changes) for name, changes in found.items()
     )
     steps = "".join(lines(name, ["ID  first  upgrade  N ms"]) for name in found)
     ends = "".join(f"1 revision applied to {name}.\n" for name in found)
-    assert run(example, "flask db upgrade") == (0, steps + ends)
-    assert run(example, "flask db check") == (
-        0,
-        "".join(
-            f"{name}: the database is at head and matches the models.\n"
-            for name in found
-        ),
+    assert db("upgrade") == steps + ends
+    assert db("check") == "".join(
+        f"{name}: the database is at head and matches the models.\n" for name in found
     )
-    assert run(example, "flask db downgrade -1") == (
-        0,
-        steps.replace("upgrade", "downgrade")
-        + "".join(
-            f"1 revision undone on {name}; it is at base now.\n" for name in found
-        ),
+    assert db("downgrade", "-1") == steps.replace("upgrade", "downgrade") + "".join(
+        f"1 revision undone on {name}; it is at base now.\n" for name in found
     )
-    assert run(example, "flask db current --check-heads")[0] == 1
+    project.db("current", "--check-heads", code=1)

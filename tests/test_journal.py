@@ -8,8 +8,6 @@ import json
 import logging
 import re
 import signal
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from flask import Flask
 
 from apps import Apps
 from apps import write_revision
+from commands import run_command
 from conftest import Cli
 from conftest import tables
 from flask_alembic import Alembic
@@ -776,12 +775,8 @@ def test_killed_anywhere(url: str, apps: Apps, block: bool, first: int) -> None:
     app, _ = apps.plain(url)
     code = "\n".join(FIVE)
     write_revision(app, "r1", upgrade=in_block(code) if block else code)
-    process = subprocess.run(
-        [sys.executable, str(KILLED_RUNS), app.root_path, url, str(first), "5"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    process = run_command(
+        "python", str(KILLED_RUNS), app.root_path, url, str(first), "5"
     )
     assert process.returncode == 0, process.stderr
     results = json.loads(process.stdout)

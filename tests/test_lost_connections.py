@@ -234,7 +234,7 @@ def test_mariadb_restarts(apps: Apps, tmp_path: Path) -> None:
             run(alembic, lambda connection: server.restart())
 
         assert info.value.kept == ("CREATE TABLE made (id integer)",)
-        ask(server.url, "DROP TABLE made")
+        # Whether the server has lost the note that it was done depends on its disk.
         run(alembic, nothing)
         assert ask(server.url, "SELECT id FROM made") == [(1,)]
     finally:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
-import sys
 import threading
 import time
 import typing as t
@@ -18,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from apps import Apps
 from apps import write_revision
+from commands import run_command
 from conftest import Cli
 from conftest import tables
 from flask_alembic import Alembic
@@ -562,12 +561,7 @@ def test_killed(apps: Apps, url: str, server: Server) -> None:
     write_revision(app, "b2", "a1", upgrade=CREATE_TODO)
     program = Path(__file__).with_name("prepared_runs.py")
     distance = {"sqlite": "1", "mariadb": "23", "postgresql": "2"}[server.name]
-    result = subprocess.run(
-        [sys.executable, str(program), app.root_path, url, "1", distance],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_command("python", str(program), app.root_path, url, "1", distance)
     assert result.returncode == 0, result.stderr
     results = json.loads(result.stdout)
     assert len(results) > 3

@@ -4,11 +4,8 @@ done.
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from flask import Flask
 
 from apps import Apps
 from apps import write_revision
+from commands import run_command
 from conftest import Cli
 from flask_alembic import Alembic
 from flask_alembic import UndecidedError
@@ -71,22 +69,7 @@ def killed(app: Flask, url: str, statement: str, when: str = "after") -> None:
     """Upgrade in a process that is killed while it runs a statement: before or after
     that takes effect.
     """
-    process = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            KILLED,
-            app.root_path,
-            url,
-            statement,
-            when,
-        ],
-        timeout=60,
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )
+    process = run_command("python", "-c", KILLED, app.root_path, url, statement, when)
     assert process.returncode == -signal.SIGKILL, process.stderr
 
 

@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from apps import write_revision
@@ -58,10 +59,15 @@ def run(folder: Path, *lines: str, run_mkdir: bool = True) -> list[str]:
 def folder(tmp_path: Path) -> Path:
     """The root of an app with two revisions, whose database is at head."""
     app = Flask("app", root_path=str(tmp_path))
-    Alembic(app)
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/app.db")
+    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
     write_revision(app, "r1")
     write_revision(app, "r2", "r1")
-    run(tmp_path, "with app.app_context(): alembic.upgrade()")
+
+    with app.app_context():
+        alembic.upgrade()
+
+    engine.dispose()
     return tmp_path
 
 

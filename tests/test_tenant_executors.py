@@ -41,6 +41,10 @@ def create_app():
 """
 
 
+# What is refused before any server is asked.
+without_server = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
 def fleet(databases: Databases, apps: Apps) -> Tenants:
     """Five tenants on each of the servers in turn, and two revisions."""
@@ -99,7 +103,8 @@ def test_dask(fleet: Tenants, module: str, tmp_path: Path) -> None:
         n_workers=2,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        # Any port: without an address it takes the usual one, which others may have.
+        dashboard_address=":0",
         local_directory=str(tmp_path),
         silence_logs=50,
     )
@@ -182,12 +187,14 @@ def test_other_revisions(fleet: Tenants, module: str) -> None:
     assert "Deploy the same code" in str(report.tenants[0].hint)
 
 
+@without_server
 def test_no_app(fleet: Tenants) -> None:
     """Other processes have to know how to make the app."""
     with pytest.raises(ConfigurationError, match="how to make the app"):
         fleet.upgrade(executor=Broken(OSError()))
 
 
+@without_server
 def test_engine_stays(fleet: Tenants, module: str) -> None:
     """An engine can't go to another process."""
     tenant = Tenant(name="ada", engine=fleet.alembic.engines["default"])
@@ -257,6 +264,7 @@ def _count(
         time.sleep(0.02)
 
 
+@without_server
 @pytest.mark.parametrize("workers", [0, -1, 1.5, True, "2"])
 def test_wrong_workers(fleet: Tenants, workers: t.Any) -> None:
     """The number of workers is a number."""

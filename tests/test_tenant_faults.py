@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import typing as t
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,8 @@ def command(fleet: Tenants, tmp_path: Path) -> t.Callable[..., subprocess.Popen[
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A shell starts what runs in the background without it.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
 
     return start
