@@ -5,6 +5,7 @@ event loop. What carries the calls to one is in connections.py.
 from __future__ import annotations
 
 import typing as t
+from contextlib import suppress
 from functools import partial
 from inspect import isroutine
 
@@ -12,6 +13,10 @@ if t.TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
 
 Call = t.Callable[..., t.Any]
+
+
+class LoopEnded(RuntimeError):
+    """A call that comes too late: the connection was given up, with its event loop."""
 
 
 class _Carried:
@@ -49,7 +54,14 @@ class CarriedCursor(_Carried):
         return self
 
     def __exit__(self, *args: object) -> None:
-        self._call(self._target.close)
+        self.close()
+
+    def close(self) -> None:
+        """Close it. SQLAlchemy gives a connection up that is lost, and closes the
+        cursor then.
+        """
+        with suppress(LoopEnded):
+            self._call(self._target.close)
 
 
 class CarriedConnection(_Carried):

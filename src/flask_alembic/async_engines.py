@@ -13,6 +13,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from . import sqlite
 from .async_driver import CarriedConnection
+from .async_driver import LoopEnded
 from .errors import ConfigurationError
 from .twins import twin_engine
 
@@ -148,7 +149,11 @@ class _Bridge:
 
         :param function: One of SQLAlchemy's adapters of async drivers.
         :return: Its result.
+        :raises LoopEnded: If there is nothing any more that could run it.
         """
+        if not self.is_running:
+            raise LoopEnded("The connection was given up.")
+
         if threading.current_thread() is self._thread:
             # A coroutine of the user's runs here, as op.run_async() lets it.
             return function(*args, **kw)
