@@ -321,8 +321,8 @@ class Alembic(AppBinding):
             list, or a function that returns one. By default ``ALEMBIC["tenants"]``.
         :param target: Where to go, as of :meth:`upgrade`.
         :param workers: How many are worked on at a time: by default four times as
-            many as there are processors, twice as many where all are on SQLite, and 8
-            at most. Each needs one connection, and on PostgreSQL a second one for the
+            many as there are processors, and 8 at most; 2 where all are on SQLite.
+            Each needs one connection, and on PostgreSQL a second one for the
             lock. Those in schemas of the app's database are no more than its pool has
             connections.
         :param stop_on_error: Whether to begin no other one after one failed.

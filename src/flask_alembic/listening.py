@@ -29,28 +29,35 @@ _TELLING: t.Final = (
 
 
 class _Switchboard:
-    """Is registered with SQLAlchemy for a whole run, and tells those who listen for a
-    while. To register those themselves, for each revision, takes longer than most
-    statements do.
+    """Is registered with SQLAlchemy for a whole run, from the first time that somebody
+    listens, and tells those who listen for a while. To register those themselves, for
+    each revision, takes longer than most statements do.
+
+    :param connection: The connection.
+    :param run: Ends with the run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, connection: sa.Connection, run: ExitStack) -> None:
+        self._connection = connection
+        self._run = run
+        self._is_registered = False
         self._listeners: dict[str, tuple[Listener, ...]]
         self._listeners = dict.fromkeys((_ASKING, *_TELLING), ())
 
-    @contextmanager
-    def connected(self, connection: sa.Connection) -> t.Iterator[None]:
-        """Be told of a connection's events."""
-        told = {name: partial(self._tell, name) for name in _TELLING}
-
-        with _registered(connection, {**told, _ASKING: self._ask}, {_ASKING}):
-            yield
+    def _register(self) -> None:
+        """Be told of the connection's events."""
+        if not self._is_registered:
+            listeners: dict[str, Listener] = {_ASKING: self._ask}
+            listeners |= {name: partial(self._tell, name) for name in _TELLING}
+            self._run.enter_context(_registered(self._connection, listeners, {_ASKING}))
+            self._is_registered = True
 
     @contextmanager
     def listening(
         self, listeners: t.Mapping[str, Listener], answering: t.Collection[str]
     ) -> t.Iterator[None]:
         """Let others be told, too."""
+        self._register()
         before = self._listeners
         self._listeners = {**before}
 
@@ -93,10 +100,8 @@ def listened_to(connection: sa.Connection) -> t.Iterator[None]:
 
     :param connection: A connection that somebody will listen to many times.
     """
-    board = _Switchboard()
-
-    with board.connected(connection):
-        _switchboards[connection] = board
+    with ExitStack() as run:
+        _switchboards[connection] = _Switchboard(connection, run)
 
         try:
             yield

@@ -20,10 +20,13 @@ if t.TYPE_CHECKING:
 
 R = t.TypeVar("R")
 
-# A server works by itself, and mostly waits for its disk. SQLite works in our threads.
-_PER_CPU: t.Final = 2
-_PER_CPU_ON_SERVERS: t.Final = 4
+# A server works by itself, and mostly waits for its disk.
+_PER_CPU: t.Final = 4
 _MOST: t.Final = 8
+
+# SQLite works in our threads, which take turns: more of them are slower. The second one
+# works while the first one waits for a disk, or for somebody who has the database.
+_WITHOUT_SERVER: t.Final = 2
 
 
 def usual_workers(*, on_servers: bool) -> int:
@@ -32,8 +35,10 @@ def usual_workers(*, on_servers: bool) -> int:
     :param on_servers: Whether there are tenants on a server.
     :return: Their number.
     """
-    per_cpu = _PER_CPU_ON_SERVERS if on_servers else _PER_CPU
-    return min(_MOST, per_cpu * (os.cpu_count() or 1))
+    if not on_servers:
+        return _WITHOUT_SERVER
+
+    return min(_MOST, _PER_CPU * (os.cpu_count() or 1))
 
 
 class Crew(t.Generic[R]):
