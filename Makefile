@@ -39,7 +39,8 @@ chaos: $(VENV)/.ready-tests  ## Injure upgrades at random; ARGS="--help" tells t
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 bench: $(VENV)/.ready-tests  ## Measure, beside the peers; ARGS="--help" tells the options
-	@PYTHONPATH=benchmarks:tests $(BIN)/python -m bench $(ARGS)
+	@PYTHONPATH=benchmarks:tests $(BIN)/python tests/with_servers.py \
+		$(BIN)/python -m bench $(ARGS)
 
 lint: $(VENV)/.ready-lint  ## Check style, formatting and the order of imports
 	@$(BIN)/ruff check

@@ -4,7 +4,7 @@ more than what is written.
 
 from __future__ import annotations
 
-import selectors
+import select
 import threading
 import time
 import typing as t
@@ -155,13 +155,18 @@ class RawSession:
 
     def _is_silent(self) -> bool:
         """Whether the server has sent nothing, as far as the driver can tell."""
-        with self._told(), selectors.DefaultSelector() as selector:
-            try:
-                selector.register(self._driver.fileno(), selectors.EVENT_READ)
-            except (AttributeError, NotImplementedError):
-                return False  # a driver that shows no socket
+        if not hasattr(select, "poll"):
+            return False  # on Windows
 
-            return not selector.select(timeout=0)
+        with self._told():
+            try:
+                socket = self._driver.fileno()
+            except (AttributeError, NotImplementedError):
+                return False  # a driver that shows none
+
+            poll = select.poll()
+            poll.register(socket, select.POLLIN)
+            return not poll.poll(0)
 
     def _prepare(self) -> None:
         # What a hook of the engine's has set is to last.
