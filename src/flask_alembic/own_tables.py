@@ -63,18 +63,35 @@ def hide(context: MigrationContext) -> MigrationContext:
     :param context: The context of a database.
     :return: The same context.
     """
-    given = context.opts.get("include_name")
-    ours = (history_name(context), journal_name(context))
-
-    def include_name(name: str | None, kind: str, parents: t.Any) -> bool:
-        if kind == "table" and name in ours and not is_model(context, name):
-            if parents.get("schema_name") in _schemas(context):
-                return False
-
-        return given is None or bool(given(name, kind, parents))
-
-    context.opts["include_name"] = include_name
+    context.opts["include_name"] = _Hiding(context, context.opts.get("include_name"))
     return context
+
+
+class _Hiding:
+    """An ``include_name`` that leaves our tables out, and what the user's leaves out.
+
+    :param context: The context of a database.
+    :param given: The user's function.
+    """
+
+    def __init__(
+        self, context: MigrationContext, given: t.Callable[..., t.Any] | None
+    ) -> None:
+        self._context = context
+        self._given = given
+        self._ours = (history_name(context), journal_name(context))
+        self.is_about_tables: bool = given is None
+        """Whether what belongs to a table is always included with it."""
+
+    def __call__(self, name: str | None, kind: str, parents: t.Any) -> bool:
+        if kind == "table" and name in self._ours and self._hides(name, parents):
+            return False
+
+        return self._given is None or bool(self._given(name, kind, parents))
+
+    def _hides(self, name: str, parents: t.Any) -> bool:
+        is_beside = parents.get("schema_name") in _schemas(self._context)
+        return is_beside and not is_model(self._context, name)
 
 
 def _schemas(context: MigrationContext) -> set[str | None]:

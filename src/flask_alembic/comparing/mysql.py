@@ -83,7 +83,20 @@ class MySQLReader:
 
     def _create_table(self, schema: str | None, name: str) -> str:
         path = ".".join(self._quote(part) for part in (schema, name) if part)
-        row = self._connection.exec_driver_sql(f"SHOW CREATE TABLE {path}").one()
+        statement = f"SHOW CREATE TABLE {path}"
+        errors = t.cast(t.Any, self._connection.dialect).dbapi.Error
+        cursor = self._connection.connection.cursor()
+
+        # By the driver alone: it is one for each table.
+        try:
+            cursor.execute(statement)
+            row: t.Any = cursor.fetchone()
+        except errors:
+            # It fails again, in the way that everybody knows.
+            row = self._connection.exec_driver_sql(statement).one()
+        finally:
+            cursor.close()
+
         return str(row[1]).strip()
 
     def _column_of(self, line: str, primary: str) -> tuple[str, t.Hashable]:

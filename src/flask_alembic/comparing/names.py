@@ -20,6 +20,10 @@ class Names:
 
     def __init__(self, include_name: t.Callable[..., t.Any] | None) -> None:
         self._include_name = include_name
+        # To ask about each column of thousands of tables takes long.
+        self._includes_whole_tables = include_name is None or getattr(
+            include_name, "is_about_tables", False
+        )
         self._answers: dict[tuple[t.Any, ...], bool] = {}
 
     def __call__(self, name: str | None, kind: str, parents: Parents) -> bool:
@@ -65,7 +69,7 @@ class Names:
         :param facts: What is in it.
         :return: ``False`` if the user leaves anything out.
         """
-        if self._include_name is None:
+        if self._includes_whole_tables:
             return True
 
         names = [(name, "column") for name in facts.columns]
