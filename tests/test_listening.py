@@ -18,7 +18,9 @@ Around = t.Callable[[sa.Connection], AbstractContextManager[None]]
 @pytest.fixture
 def connection() -> t.Iterator[sa.Connection]:
     """A connection to an empty database."""
-    with sa.create_engine("sqlite://").connect() as connection:
+    engine = sa.create_engine("sqlite://", poolclass=sa.NullPool)
+
+    with engine.connect() as connection:
         yield connection
 
 
