@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -170,6 +171,9 @@ def _in_threads(call: Call, calls: int) -> str:
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(THREADS)]
     deadline = time.monotonic() + PATIENCE
+
+    # Where even this thread hangs, the signal ends the process.
+    signal.alarm(3 * PATIENCE)
 
     for thread in threads:
         thread.start()
