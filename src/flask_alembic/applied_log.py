@@ -9,8 +9,6 @@ import logging
 import os
 import socket
 import typing as t
-from datetime import datetime
-from datetime import UTC
 from functools import cache
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError
@@ -30,6 +28,7 @@ from .descriptions import describe
 from .load_step import LoadStep
 from .own_tables import history_name
 from .own_tables import is_model
+from .own_tables import utc_now
 from .redaction import redact
 from .revisions.content import read_content
 from .sqlite import is_busy
@@ -77,7 +76,7 @@ class AppliedLog:
         if self._table is None:
             return
 
-        made = {**self._process, "applied_at": _now(), "seconds": seconds}
+        made = {**self._process, "applied_at": utc_now(), "seconds": seconds}
         rows = [{**made, **what} for what in _revisions(self.context, step)]
         # As parameters: the text is the same each time, and compiled once.
         self._connection.execute(self._insert, rows)
@@ -185,7 +184,7 @@ def who() -> dict[str, t.Any]:
 
     :return: Columns of the table to values.
     """
-    return {**_process(), "applied_at": _now()}
+    return {**_process(), "applied_at": utc_now()}
 
 
 def _process() -> dict[str, t.Any]:
@@ -195,10 +194,6 @@ def _process() -> dict[str, t.Any]:
         "pid": os.getpid(),
         "version": _version(),
     }
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def _user() -> str | None:

@@ -19,6 +19,7 @@ from . import alembic_internals
 from .history_reports import HistoryEntry
 from .own_tables import history_name
 from .own_tables import is_model
+from .own_tables import table_options
 from .sqlite import end_failed_commit
 
 if t.TYPE_CHECKING:
@@ -227,14 +228,6 @@ def split(parents: str | None) -> tuple[str, ...]:
 # The same one is looked for several times, and by many databases.
 @lru_cache(maxsize=64)
 def _table(name: str, schema: str | None, dialect: str) -> sa.Table:
-    options: dict[str, t.Any] = {}
-
-    # SQLAlchemy loads a dialect whose options are given.
-    if dialect in _SECRETIVE:
-        # Rows are rolled back with those of the version table.
-        options[f"{dialect}_engine"] = "InnoDB"
-        options[f"{dialect}_charset"] = "utf8mb4"
-
     return sa.Table(
         name,
         sa.MetaData(),
@@ -252,5 +245,5 @@ def _table(name: str, schema: str | None, dialect: str) -> sa.Table:
         sa.Column("checksum", sa.String(80)),
         sa.Column("file_hash", sa.String(64)),
         schema=schema,
-        **options,
+        **table_options(dialect),
     )

@@ -1,10 +1,12 @@
-"""The tables that we keep beside the version table: what they are called, and that
-comparing models to a database never sees them.
+"""The tables that we keep beside the version table: what they are called, what both
+have in common, and that comparing models to a database never sees them.
 """
 
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime
+from datetime import UTC
 
 import sqlalchemy as sa
 
@@ -55,6 +57,30 @@ def is_model(context: MigrationContext, name: str) -> bool:
         for metadata in metadatas
         for table in metadata.tables.values()
     )
+
+
+def utc_now() -> datetime:
+    """The time as our tables hold it.
+
+    :return: The time in UTC, without a zone.
+    """
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def table_options(dialect: str, **others: str) -> dict[str, t.Any]:
+    """What makes rows of a table be rolled back with those of the version table, on
+    MariaDB and MySQL.
+
+    :param dialect: The name of the dialect.
+    :param others: More options there, without the name of the dialect before theirs.
+    :return: Arguments for the table; none on another dialect, as SQLAlchemy loads each
+        dialect whose options are given.
+    """
+    if dialect not in ("mariadb", "mysql"):
+        return {}
+
+    options = {"engine": "InnoDB", "charset": "utf8mb4", **others}
+    return {f"{dialect}_{name}": value for name, value in options.items()}
 
 
 def hide(context: MigrationContext) -> MigrationContext:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 import re
 import typing as t
+from contextlib import closing
 
 import sqlalchemy as sa
 from sqlalchemy import Inspector
@@ -85,17 +86,15 @@ class MySQLReader:
         path = ".".join(self._quote(part) for part in (schema, name) if part)
         statement = f"SHOW CREATE TABLE {path}"
         errors = t.cast(t.Any, self._connection.dialect).dbapi.Error
-        cursor = self._connection.connection.cursor()
 
         # By the driver alone: it is one for each table.
         try:
-            cursor.execute(statement)
-            row: t.Any = cursor.fetchone()
+            with closing(self._connection.connection.cursor()) as cursor:
+                cursor.execute(statement)
+                row: t.Any = cursor.fetchone()
         except errors:
             # It fails again, in the way that everybody knows.
             row = self._connection.exec_driver_sql(statement).one()
-        finally:
-            cursor.close()
 
         return str(row[1]).strip()
 

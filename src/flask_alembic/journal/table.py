@@ -11,8 +11,6 @@ import socket
 import typing as t
 from dataclasses import dataclass
 from dataclasses import replace
-from datetime import datetime
-from datetime import UTC
 from functools import cached_property
 from functools import lru_cache
 
@@ -20,6 +18,8 @@ import sqlalchemy as sa
 
 from .. import alembic_internals
 from ..own_statements import own
+from ..own_tables import table_options
+from ..own_tables import utc_now
 from ..redaction import redact
 from ..reports import Direction
 
@@ -181,7 +181,7 @@ class JournalTable:
         """
         done = replace(entry, state="done")
         values = {name: getattr(done, name) for name in _ANSWERED}
-        self._run(self._update, {**_key(of, entry.position), **values, "at": _now()})
+        self._run(self._update, {**_key(of, entry.position), **values, "at": utc_now()})
 
     def remove(self, of: HalfDone, position: int | None = None) -> None:
         """Forget a statement, or all of a revision.
@@ -231,7 +231,7 @@ class JournalTable:
             **vars(of),
             **vars(entry),
             "statement": statement,
-            "at": _now(),
+            "at": utc_now(),
             "run_by": self._who,
         }
 
@@ -255,16 +255,6 @@ class JournalTable:
 # The same one is looked for in many databases.
 @lru_cache(maxsize=64)
 def _make_table(name: str, schema: str | None, dialect: str) -> sa.Table:
-    options: dict[str, t.Any] = {}
-
-    # SQLAlchemy loads a dialect whose options are given.
-    if dialect in COMMITTING:
-        # Not the defaults of the server: what is noted is to be rolled back with the
-        # statement, and ids differ that are written large and small.
-        options[f"{dialect}_engine"] = "InnoDB"
-        options[f"{dialect}_charset"] = "utf8mb4"
-        options[f"{dialect}_collate"] = "utf8mb4_bin"
-
     return sa.Table(
         name,
         sa.MetaData(),
@@ -279,14 +269,11 @@ def _make_table(name: str, schema: str | None, dialect: str) -> sa.Table:
         sa.Column("at", sa.DateTime, nullable=False),
         sa.Column("run_by", sa.String(255), nullable=False),
         schema=schema,
-        **options,
+        # Ids differ that are written large and small.
+        **table_options(dialect, collate="utf8mb4_bin"),
     )
 
 
 def _key(of: HalfDone, position: int | None) -> dict[str, t.Any]:
     key = {"of_revision": of.revision, "of_direction": of.direction}
     return key if position is None else {**key, "of_position": position}
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -19,6 +19,9 @@ if t.TYPE_CHECKING:
 
 Key = tuple[str, ...]
 
+FRESH: t.Final = 1.0
+"""How long a server's answer says that a lock is there, in seconds."""
+
 # The longest name that PostgreSQL keeps of an application.
 _NAME_LENGTH: t.Final = 63
 

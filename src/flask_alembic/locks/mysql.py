@@ -20,6 +20,7 @@ from ..listening import listening
 from ..lock_reports import LockHolder
 from ..run_errors import LockLost
 from .kinds import digest
+from .kinds import FRESH
 from .kinds import version_table
 
 if t.TYPE_CHECKING:
@@ -39,9 +40,6 @@ _ATTRIBUTES: t.Final = (
 
 # What may free a lock: RELEASE_ALL_LOCKS(), and what is not seen of a routine.
 _DOUBTFUL: t.Final = re.compile(r"release_|\bcall\b|\bexecute\b", re.IGNORECASE)
-
-# How long an answer of the server's holds, in seconds.
-_FRESH: t.Final = 1.0
 
 
 class _Watch:
@@ -71,7 +69,7 @@ class _Watch:
         """Whether the lock is ours, as the server said a moment ago: the session is the
         same, and nothing ran on it that may have freed the lock.
         """
-        is_fresh = time.monotonic() - self._confirmed < _FRESH
+        is_fresh = time.monotonic() - self._confirmed < FRESH
         is_there = is_fresh and not self._connection.invalidated
         return is_there and self._driver is self._session
 

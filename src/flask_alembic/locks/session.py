@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from ..beside import beside_failed
 from ..beside import open_beside
+from .kinds import FRESH
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -73,10 +74,6 @@ class _Idle:
         session.close()
 
 
-# How long an answer says that the session is there, in seconds.
-_FRESH: t.Final = 1.0
-
-
 class RawSession:
     """A session on PostgreSQL, whose driver begins no transaction by itself.
 
@@ -127,7 +124,7 @@ class RawSession:
 
         :raises ConnectionFailed: If it isn't.
         """
-        is_fresh = time.monotonic() - self._answered < _FRESH
+        is_fresh = time.monotonic() - self._answered < FRESH
 
         if not (is_fresh and self._is_silent()):
             self.send("SELECT 1")

@@ -9,8 +9,6 @@ import os
 import typing as t
 from dataclasses import dataclass
 from dataclasses import field
-from datetime import datetime
-from datetime import UTC
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
@@ -20,6 +18,7 @@ from ..applied_log import what_ran
 from ..applied_log import who
 from ..applied_table import usual_table
 from ..own_tables import journal_name
+from ..own_tables import utc_now
 from ..steps import step_direction
 from ..steps import step_key
 from ..steps import step_name
@@ -90,7 +89,7 @@ class Tables:
         :param seconds: How long the revision took, as SQL.
         :return: The statement.
         """
-        now = datetime.now(UTC).replace(tzinfo=None)
+        now = utc_now()
         filled = text.replace(_NOW, now.isoformat(" ", "microseconds"))
         return filled.replace(_SECONDS, seconds)
 
